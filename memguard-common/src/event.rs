@@ -1,0 +1,261 @@
+//! Records on the ring buffer: flat, fixed-width, native-endian, multiples of eight bytes.
+//!
+//! Every record starts with a [`Head`]. Kinds and flags travel as integers and become enums at the
+//! agent's door (`decode`), so that an unknown kind is a counted error and never undefined
+//! behaviour. A *stamp* is `bpf_ktime_get_ns()`, that is `CLOCK_MONOTONIC` in nanoseconds.
+
+use core::mem::{offset_of, size_of};
+
+/// First sixteen bytes of every record.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Head {
+    /// One of [`kind`].
+    pub kind: u32,
+    /// Bits of [`flag`].
+    pub flags: u32,
+    /// When it happened, in nanoseconds of `CLOCK_MONOTONIC`.
+    pub stamp: u64,
+}
+
+/// Values of [`Head::kind`].
+pub mod kind {
+    /// An [`super::Acquired`]: a handle left the nursery.
+    pub const ACQUIRED: u32 = 1;
+    /// A [`super::Released`]: a release that found no partner in the nursery.
+    pub const RELEASED: u32 = 2;
+    /// A [`super::Forked`].
+    pub const FORKED: u32 = 3;
+    /// A [`super::Execed`], followed by path and arguments.
+    pub const EXECED: u32 = 4;
+    /// An [`super::Exited`].
+    pub const EXITED: u32 = 5;
+    /// A [`super::Snapshot`], followed by a piece of the table's bitmap.
+    pub const SNAPSHOT: u32 = 6;
+}
+
+/// Bits of [`Head::flags`].
+pub mod flag {
+    /// On a release: the acquirer found its own slot empty, the stamp is the acquisition's own.
+    pub const TAKEN_BACK: u32 = 1;
+    /// On a snapshot or exit: taken at the death of the table or of the thread group.
+    pub const DEATH: u32 = 1 << 1;
+    /// On a snapshot: taken at exec, after the close-on-exec descriptors were closed.
+    pub const EXEC: u32 = 1 << 2;
+    /// On an exit: no thread of the group is left.
+    pub const GROUP_DEAD: u32 = 1 << 3;
+    /// On an exit: the table had exactly one user left, the task that exits.
+    pub const LAST_USER: u32 = 1 << 4;
+    /// On an exit or exec: at least one piece of the snapshot did not fit into the ring.
+    pub const SNAPSHOT_LOST: u32 = 1 << 5;
+    /// On a snapshot: the table is longer than [`super::SNAPSHOT_MAX_BYTES`], the rest is missing.
+    pub const TRUNCATED: u32 = 1 << 6;
+    /// On an exec: path or arguments were longer than the record holds.
+    pub const TEXT_CUT: u32 = 1 << 7;
+}
+
+/// What acquired a handle; [`Acquired::call`]. Values are ours, not system call numbers, which
+/// differ between architectures.
+pub mod call {
+    /// `open(2)`.
+    pub const OPEN: u32 = 1;
+    /// `openat(2)`.
+    pub const OPENAT: u32 = 2;
+    /// `openat2(2)`.
+    pub const OPENAT2: u32 = 3;
+    /// `creat(2)`.
+    pub const CREAT: u32 = 4;
+    /// `socket(2)`; detail: see [`super::socket_detail`].
+    pub const SOCKET: u32 = 5;
+    /// `accept(2)`; detail: see [`super::socket_detail`], read from the accepted socket.
+    pub const ACCEPT: u32 = 6;
+    /// `accept4(2)`; detail as for `accept`.
+    pub const ACCEPT4: u32 = 7;
+}
+
+/// Packs what names a socket: address family, type (flags removed) and protocol.
+#[must_use]
+pub const fn socket_detail(family: u16, kind: u16, protocol: u16) -> u64 {
+    family as u64 | (kind as u64) << 16 | (protocol as u64) << 32
+}
+
+/// A handle acquired, as it lies in the nursery and as it travels.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Acquired {
+    /// [`kind::ACQUIRED`]; stamped at the exit of the call.
+    pub head: Head,
+    /// Address of the `files_struct`; reused by the kernel at once, see the ledger's epochs.
+    pub table: u64,
+    /// Thread group of the acquirer, in the initial PID namespace: the *owner* of the record.
+    pub tgid: u32,
+    /// Thread of the acquirer.
+    pub tid: u32,
+    /// Descriptor number.
+    pub handle: u64,
+    /// `start_boottime` of the group leader, nanoseconds of `CLOCK_BOOTTIME`.
+    pub start: u64,
+    /// One of [`call`].
+    pub call: u32,
+    /// `self_exec_id` of the acquirer: which program image of the process it was.
+    pub exec_id: u32,
+    /// Depends on the call: open flags, or [`socket_detail`]. Zero where the call has none.
+    pub detail: u64,
+}
+
+/// A release that the nursery could not pair.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Released {
+    /// [`kind::RELEASED`]; stamped at the entry of the call.
+    pub head: Head,
+    /// Address of the `files_struct`.
+    pub table: u64,
+    /// Thread group that released, not necessarily the one that acquired.
+    pub tgid: u32,
+    /// Thread that released.
+    pub tid: u32,
+    /// Descriptor number.
+    pub handle: u64,
+    /// `start_boottime` of the group leader.
+    pub start: u64,
+}
+
+/// A new task that is not a thread of its parent's group.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Forked {
+    /// [`kind::FORKED`].
+    pub head: Head,
+    /// The parent's table; the child shares it where [`Forked::clone_flags`] has `CLONE_FILES`.
+    pub table: u64,
+    /// Parent's thread group.
+    pub tgid: u32,
+    /// Parent's thread.
+    pub tid: u32,
+    /// Child's thread group.
+    pub child: u32,
+    /// Explicit padding.
+    pub pad: u32,
+    /// `start_boottime` of the parent's group leader.
+    pub start: u64,
+    /// Flags of `clone(2)`.
+    pub clone_flags: u64,
+}
+
+/// A process became another program. Followed by [`TEXT_BYTES`] of path and as many of arguments,
+/// of which the first `path_len` and `args_len` count; arguments are separated by NUL.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Execed {
+    /// [`kind::EXECED`].
+    pub head: Head,
+    /// Address of the `files_struct` after exec.
+    pub table: u64,
+    /// Thread group.
+    pub tgid: u32,
+    /// Thread that called exec; it goes on under the group's id.
+    pub tid: u32,
+    /// `start_boottime` of the group leader; constant over exec.
+    pub start: u64,
+    /// `self_exec_id` of the new image.
+    pub exec_id: u32,
+    /// Effective user id, in the initial user namespace.
+    pub uid: u32,
+    /// Bytes of the path that follow.
+    pub path_len: u32,
+    /// Bytes of the arguments that follow the path.
+    pub args_len: u32,
+}
+
+/// A process ended, or a table did.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exited {
+    /// [`kind::EXITED`].
+    pub head: Head,
+    /// Address of the `files_struct` of the task that exits.
+    pub table: u64,
+    /// Thread group.
+    pub tgid: u32,
+    /// Thread that exits.
+    pub tid: u32,
+    /// `start_boottime` of the group leader.
+    pub start: u64,
+    /// `self_exec_id` of the image that ends.
+    pub exec_id: u32,
+    /// Users of the table, the task that exits included.
+    pub table_users: u32,
+    /// Effective user id.
+    pub uid: u32,
+    /// `exit_code` of the task: status << 8 | signal, as `wait(2)` gives it.
+    pub exit_code: u32,
+    /// Command name.
+    pub comm: [u8; 16],
+}
+
+/// A piece of a descriptor table's own bitmap, followed by `bits / 8` bytes, one bit a descriptor,
+/// lowest first. Pieces of one snapshot carry one stamp.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// [`kind::SNAPSHOT`] with [`flag::DEATH`] or [`flag::EXEC`].
+    pub head: Head,
+    /// Address of the `files_struct`.
+    pub table: u64,
+    /// Thread group in whose context it was taken.
+    pub tgid: u32,
+    /// Thread likewise.
+    pub tid: u32,
+    /// `start_boottime` of the group leader.
+    pub start: u64,
+    /// First descriptor of this piece, a multiple of eight.
+    pub first: u32,
+    /// Descriptors in this piece.
+    pub bits: u32,
+    /// Descriptors in the whole table.
+    pub table_bits: u32,
+    /// Explicit padding.
+    pub pad: u32,
+}
+
+/// Most bytes of path, and of arguments, that an [`Execed`] carries.
+pub const TEXT_BYTES: usize = 256;
+/// Most bytes of bitmap in one [`Snapshot`] record.
+pub const SNAPSHOT_PIECE_BYTES: usize = 8192;
+/// Most pieces of one snapshot.
+pub const SNAPSHOT_PIECES: usize = 16;
+/// Most bytes of bitmap in one snapshot: 1 048 576 descriptors, the kernel's default `fs.nr_open`.
+pub const SNAPSHOT_MAX_BYTES: usize = SNAPSHOT_PIECE_BYTES * SNAPSHOT_PIECES;
+
+const _: () = assert!(size_of::<Head>() == 16, "Head moved");
+const _: () = assert!(
+    size_of::<Acquired>() == 64
+        && offset_of!(Acquired, table) == 16
+        && offset_of!(Acquired, tgid) == 24
+        && offset_of!(Acquired, handle) == 32
+        && offset_of!(Acquired, start) == 40
+        && offset_of!(Acquired, call) == 48
+        && offset_of!(Acquired, detail) == 56,
+    "Acquired moved: it is one cache line of the nursery"
+);
+const _: () = assert!(
+    size_of::<Released>() == 48 && offset_of!(Released, handle) == 32,
+    "Released moved"
+);
+const _: () = assert!(
+    size_of::<Forked>() == 56 && offset_of!(Forked, clone_flags) == 48,
+    "Forked moved"
+);
+const _: () = assert!(
+    size_of::<Execed>() == 56 && offset_of!(Execed, path_len) == 48,
+    "Execed moved"
+);
+const _: () = assert!(
+    size_of::<Exited>() == 72 && offset_of!(Exited, comm) == 56,
+    "Exited moved"
+);
+const _: () = assert!(
+    size_of::<Snapshot>() == 56 && offset_of!(Snapshot, first) == 40,
+    "Snapshot moved"
+);

@@ -1,0 +1,164 @@
+//! Reads of kernel structures: the current task, its descriptor table, sockets.
+//!
+//! Fields reachable from `bpf_get_current_task_btf` are plain loads that the verifier checks
+//! against the kernel's BTF; a faulting load gives zero. A BTF pointer is no number: where its
+//! value is a key, the field is read once more through `bpf_probe_read_kernel`.
+
+use aya_ebpf::helpers::{
+    bpf_get_current_pid_tgid, bpf_get_current_task_btf, bpf_probe_read_kernel,
+};
+
+use crate::maps::layout;
+
+/// Follows a pointer field, or loads a number field, of a BTF-typed structure.
+#[inline(always)]
+fn load<T: Copy>(base: *const u8, offset: usize) -> T {
+    let field = base.wrapping_add(offset);
+    // SAFETY: `base` is a BTF pointer, whose loads the verifier checks and the kernel guards.
+    unsafe { core::ptr::read_volatile(field.cast::<T>()) }
+}
+
+/// Reads kernel memory at a plain address.
+#[inline(always)]
+fn probe<T: Copy>(address: u64) -> Option<T> {
+    // SAFETY: the helper fails cleanly on any address.
+    unsafe { bpf_probe_read_kernel(address as *const T) }.ok()
+}
+
+/// The current task.
+#[derive(Clone, Copy)]
+pub(crate) struct Task {
+    pointer: *const u8,
+    /// Thread group.
+    pub(crate) tgid: u32,
+    /// Thread.
+    pub(crate) tid: u32,
+}
+
+impl Task {
+    /// The one that runs the program.
+    #[inline(always)]
+    pub(crate) fn current() -> Self {
+        let ids = bpf_get_current_pid_tgid();
+        // SAFETY: no preconditions.
+        let pointer = unsafe { bpf_get_current_task_btf() };
+        Self {
+            pointer: pointer.cast::<u8>().cast_const(),
+            tgid: (ids >> 32) as u32,
+            tid: ids as u32,
+        }
+    }
+
+    /// The BTF pointer, for helpers that take one.
+    #[inline(always)]
+    pub(crate) fn pointer(self) -> *const u8 {
+        self.pointer
+    }
+
+    /// `group_leader->start_boottime`, constant over exec.
+    #[inline(always)]
+    pub(crate) fn start(self) -> u64 {
+        let leader: *const u8 = load(self.pointer, layout!(task_group_leader));
+        load(leader, layout!(task_start))
+    }
+
+    /// `self_exec_id`; its low half where the kernel has 64 bits.
+    #[inline(always)]
+    pub(crate) fn exec_id(self) -> u32 {
+        load(self.pointer, layout!(task_exec_id))
+    }
+
+    /// `exit_code`, as `wait(2)` gives it.
+    #[inline(always)]
+    pub(crate) fn exit_code(self) -> u32 {
+        load(self.pointer, layout!(task_exit_code))
+    }
+
+    /// Threads of the group that have not begun to exit.
+    #[inline(always)]
+    pub(crate) fn live_threads(self) -> u32 {
+        let signal: *const u8 = load(self.pointer, layout!(task_signal));
+        load(signal, layout!(signal_live))
+    }
+
+    /// `mm->arg_start` and `mm->arg_end`: where the arguments lie in user memory.
+    #[inline(always)]
+    pub(crate) fn arguments(self) -> (u64, u64) {
+        let mm: *const u8 = load(self.pointer, layout!(task_mm));
+        if mm.is_null() {
+            return (0, 0);
+        }
+        (
+            load(mm, layout!(mm_arg_start)),
+            load(mm, layout!(mm_arg_end)),
+        )
+    }
+
+    /// The descriptor table; `None` for a task that has given it up.
+    #[inline(always)]
+    pub(crate) fn table(self) -> Option<Table> {
+        let pointer: *const u8 = load(self.pointer, layout!(task_files));
+        if pointer.is_null() {
+            return None;
+        }
+        let field = self.pointer.wrapping_add(layout!(task_files));
+        Some(Table {
+            pointer,
+            address: probe(field as u64)?,
+        })
+    }
+}
+
+/// A `files_struct`.
+#[derive(Clone, Copy)]
+pub(crate) struct Table {
+    pointer: *const u8,
+    /// Its address as a number: the table's name in records.
+    pub(crate) address: u64,
+}
+
+impl Table {
+    /// `count`: tasks (and, on kernels before 5.11, readers of procfs) that use the table.
+    #[inline(always)]
+    pub(crate) fn users(self) -> u32 {
+        load(self.pointer, layout!(files_count))
+    }
+
+    /// Address of the open file in slot `fd`, without flags bits; `None` where the slot is empty.
+    ///
+    /// The kernel clears the slot at the very start of `close`, before it flushes or releases
+    /// anything: <https://github.com/torvalds/linux/blob/v6.18/fs/file.c#L665>
+    #[inline(always)]
+    pub(crate) fn file(self, fd: u32) -> Option<u64> {
+        let fdt: *const u8 = load(self.pointer, layout!(files_fdt));
+        let slots: u32 = load(fdt, layout!(fdt_max_fds));
+        if fd >= slots {
+            return None;
+        }
+        let array: u64 = load(fdt, layout!(fdt_fd));
+        let file: u64 = probe(array.wrapping_add(u64::from(fd) * 8))?;
+        (file != 0).then_some(file)
+    }
+
+    /// Address of the bitmap of open descriptors and its length in bits.
+    #[inline(always)]
+    pub(crate) fn bitmap(self) -> (u64, u32) {
+        let fdt: *const u8 = load(self.pointer, layout!(files_fdt));
+        (
+            load(fdt, layout!(fdt_open_fds)),
+            load(fdt, layout!(fdt_max_fds)),
+        )
+    }
+}
+
+/// Family, type and protocol of the socket behind an open file; `None` where it is none any more.
+#[inline(always)]
+pub(crate) fn socket(file: u64) -> Option<(u16, u16, u16)> {
+    let socket: u64 = probe(file.wrapping_add(layout!(file_private_data) as u64))?;
+    let sock: u64 = probe(socket.wrapping_add(layout!(socket_sk) as u64))?;
+    Some((
+        probe(sock.wrapping_add(layout!(sock_family) as u64))?,
+        probe(sock.wrapping_add(layout!(sock_type) as u64))?,
+        probe(sock.wrapping_add(layout!(sock_protocol) as u64))?,
+    ))
+}

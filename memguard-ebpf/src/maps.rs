@@ -1,0 +1,106 @@
+//! Every map, with its capacity and why.
+
+use aya_ebpf::{
+    bindings::BPF_F_MMAPABLE,
+    macros::map,
+    maps::{Array, HashMap, PerCpuArray, RingBuf},
+};
+use memguard_common::{
+    event::{Acquired, SNAPSHOT_PIECE_BYTES, Snapshot},
+    nursery::{SETS, WAYS},
+    settings::{Layout, Settings},
+    stats::Stat,
+};
+
+/// State words of the nursery, a cache line a set. The agent may change the number of sets at load.
+#[map]
+pub(crate) static WORDS: Array<[u64; WAYS as usize]> =
+    Array::with_max_entries(SETS, BPF_F_MMAPABLE);
+
+/// Records of the nursery, at set × 8 + way.
+#[map]
+pub(crate) static RECORDS: Array<Acquired> = Array::with_max_entries(SETS * WAYS, BPF_F_MMAPABLE);
+
+/// To the agent. 4 MiB hold 58 000 evictions: half a second at the highest rate two cores make.
+#[map]
+pub(crate) static RING: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
+
+/// Counters, one array a CPU: incremented without atomics, summed by the agent.
+#[map]
+pub(crate) static STATS: PerCpuArray<[u64; Stat::COUNT as usize]> =
+    PerCpuArray::with_max_entries(1, 0);
+
+/// What the agent may change while the programs run.
+#[map]
+pub(crate) static SETTINGS: Array<Settings> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// Watched thread groups. Half of the default `pid_max`; what does not fit is counted.
+#[map]
+pub(crate) static PIDS: HashMap<u32, u32> = HashMap::with_max_entries(16384, 0);
+
+/// Events lost, by thread group: whose results are in doubt.
+#[map]
+pub(crate) static LOSSES: HashMap<u32, u64> = HashMap::with_max_entries(4096, 0);
+
+/// Where records longer than the stack are put together.
+#[map]
+pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// The longest record: a snapshot piece.
+#[repr(C, align(8))]
+pub(crate) struct Scratch(pub(crate) [u8; size_of::<Snapshot>() + SNAPSHOT_PIECE_BYTES]);
+
+/// Kernel offsets, set at load.
+#[unsafe(no_mangle)]
+pub(crate) static LAYOUT: Layout = Layout {
+    task_files: 0,
+    task_group_leader: 0,
+    task_start: 0,
+    task_exec_id: 0,
+    task_exit_code: 0,
+    task_mm: 0,
+    task_signal: 0,
+    signal_live: 0,
+    mm_arg_start: 0,
+    mm_arg_end: 0,
+    files_count: 0,
+    files_fdt: 0,
+    fdt_max_fds: 0,
+    fdt_fd: 0,
+    fdt_open_fds: 0,
+    file_private_data: 0,
+    socket_sk: 0,
+    sock_family: 0,
+    sock_type: 0,
+    sock_protocol: 0,
+    exit_group_dead: 0,
+    newtask_clone_flags: 0,
+};
+
+/// Number of nursery sets, a power of two, set at load together with the size of the maps.
+#[unsafe(no_mangle)]
+static NURSERY_SETS: u32 = SETS;
+
+/// Reads one field of the layout. Volatile: the compiler must not take the zeros above for the
+/// values.
+macro_rules! layout {
+    ($field:ident) => {{
+        // SAFETY: the static is initialised and never written while programs run.
+        let offset = unsafe { core::ptr::read_volatile(&raw const crate::maps::LAYOUT.$field) };
+        offset as usize
+    }};
+}
+pub(crate) use layout;
+
+/// How many sets the nursery has.
+#[inline(always)]
+pub(crate) fn nursery_sets() -> u32 {
+    // SAFETY: as in `layout!`.
+    unsafe { core::ptr::read_volatile(&raw const NURSERY_SETS) }
+}
+
+/// The settings; `None` never happens, but the verifier wants the question asked.
+#[inline(always)]
+pub(crate) fn settings() -> Option<&'static Settings> {
+    SETTINGS.get(0)
+}

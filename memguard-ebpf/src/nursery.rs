@@ -1,0 +1,129 @@
+//! The nursery's memory as the programs see it: one set of the mapped arrays.
+
+use core::convert::Infallible;
+
+use memguard_common::{
+    event::Acquired,
+    nursery::{Identity, Key, Memory, State, WAYS},
+    stats::Stat,
+};
+
+use crate::{emit, maps};
+
+/// A set.
+pub(crate) struct Set {
+    words: *mut u64,
+    first: u32,
+}
+
+impl Set {
+    /// The one that may hold `key`; `None` never happens.
+    #[inline(always)]
+    pub(crate) fn of(key: Key) -> Option<Self> {
+        let set = key.set(maps::nursery_sets());
+        let words = maps::WORDS.get_ptr_mut(set)?.cast();
+        Some(Self {
+            words,
+            first: set * WAYS,
+        })
+    }
+
+    #[inline(always)]
+    fn record(&self, way: u32) -> Option<*mut Acquired> {
+        maps::RECORDS.get_ptr_mut(self.first + way)
+    }
+
+    #[inline(always)]
+    fn word(&self, way: u32) -> *mut u64 {
+        self.words.wrapping_add((way & (WAYS - 1)) as usize)
+    }
+}
+
+impl Memory for Set {
+    type Stop = Infallible;
+
+    #[inline(always)]
+    fn state(&self, way: u32) -> Result<State, Infallible> {
+        // SAFETY: inside the set. Volatile: LLVM selects no plain atomic load for this target. On
+        // x86-64 it orders as an acquire load; other architectures need an atomic `or 0` here.
+        Ok(State::from_word(unsafe {
+            core::ptr::read_volatile(self.word(way))
+        }))
+    }
+
+    #[inline(always)]
+    fn swap(&self, way: u32, from: State, to: State) -> Result<bool, Infallible> {
+        Ok(compare_exchange(self.word(way), from.word(), to.word()))
+    }
+
+    #[inline(always)]
+    fn identity(&self, way: u32) -> Result<Identity, Infallible> {
+        let Some(record) = self.record(way) else {
+            return Ok(Identity {
+                key: Key {
+                    table: 0,
+                    handle: 0,
+                },
+                owner: 0,
+            });
+        };
+        // SAFETY: a map value; may be torn, which the caller's compare-and-swap finds out.
+        let table = unsafe { core::ptr::read_volatile(&raw const (*record).table) };
+        // SAFETY: as above.
+        let handle = unsafe { core::ptr::read_volatile(&raw const (*record).handle) };
+        // SAFETY: as above.
+        let owner = unsafe { core::ptr::read_volatile(&raw const (*record).tgid) };
+        Ok(Identity {
+            key: Key { table, handle },
+            owner,
+        })
+    }
+
+    #[inline(always)]
+    fn write(&self, way: u32, record: &Acquired) -> Result<(), Infallible> {
+        if let Some(place) = self.record(way) {
+            // SAFETY: a map value that is ours, its slot being busy under our claim.
+            unsafe { core::ptr::write_volatile(place, *record) };
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn evict(&self, way: u32) -> Result<(), Infallible> {
+        if let Some(place) = self.record(way) {
+            // SAFETY: a map value that is ours, its slot being busy under our claim.
+            let tgid = unsafe { core::ptr::read_volatile(&raw const (*place).tgid) };
+            emit::send_acquired(place, tgid, Stat::Evicted);
+        }
+        Ok(())
+    }
+
+    /// A stack slot that was written in parts is "misc" to the verifier: what is read from it is
+    /// any number. Three instructions, for a sixtieth of the verification.
+    #[inline(always)]
+    fn opaque(&self, number: u32) -> u32 {
+        let mut slot = u64::from(number);
+        let last_byte = (&raw mut slot).cast::<u8>().wrapping_add(7);
+        // SAFETY: inside `slot`; zero already, the number having 32 bits.
+        unsafe { core::ptr::write_volatile(last_byte, 0) };
+        // SAFETY: initialised.
+        unsafe { core::ptr::read_volatile(&raw const slot) as u32 }
+    }
+}
+
+#[cfg(target_arch = "bpf")]
+#[inline(always)]
+fn compare_exchange(word: *mut u64, from: u64, to: u64) -> bool {
+    use core::intrinsics::{AtomicOrdering::SeqCst, atomic_cxchg};
+    // SAFETY: an aligned word inside a map value.
+    unsafe { atomic_cxchg::<u64, { SeqCst }, { SeqCst }>(word, from, to) }.1
+}
+
+#[cfg(not(target_arch = "bpf"))]
+fn compare_exchange(word: *mut u64, from: u64, to: u64) -> bool {
+    use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
+    // SAFETY: an aligned word inside a map value.
+    unsafe { AtomicU64::from_ptr(word) }
+        .compare_exchange(from, to, SeqCst, SeqCst)
+        .is_ok()
+}

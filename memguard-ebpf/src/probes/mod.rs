@@ -1,0 +1,24 @@
+//! The programs, by family. Each is filter, read, emit.
+
+mod fd;
+mod process;
+
+use aya_ebpf::{EbpfContext as _, programs::TracePointContext};
+
+/// A field of the tracepoint's record at a fixed offset. Volatile: one load, not a helper call. The
+/// agent compares the offsets with the kernel's `format` files before it attaches.
+#[inline(always)]
+fn field<T: Copy>(context: &TracePointContext, offset: usize) -> T {
+    let field = context
+        .as_ptr()
+        .cast::<u8>()
+        .cast_const()
+        .wrapping_add(offset);
+    // SAFETY: inside the record, which the kernel checks when the program is attached.
+    unsafe { core::ptr::read_volatile(field.cast::<T>()) }
+}
+
+/// Number of the system call: `int __syscall_nr` of every `syscalls:*` record.
+const SYSCALL_NUMBER: usize = 8;
+/// `long ret` of every `sys_exit_*` record, and the first argument of every `sys_enter_*`.
+const RESULT_OR_FIRST: usize = 16;

@@ -1,0 +1,316 @@
+//! Births, images and deaths of processes, and the snapshots of their tables.
+
+use aya_ebpf::{
+    EbpfContext as _,
+    helpers::{
+        bpf_get_current_comm, bpf_get_current_uid_gid, bpf_ktime_get_ns,
+        generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str, bpf_probe_read_user},
+    },
+    macros::tracepoint,
+    programs::TracePointContext,
+};
+use memguard_common::{
+    event::{
+        Execed, Exited, Forked, Head, SNAPSHOT_MAX_BYTES, SNAPSHOT_PIECE_BYTES, SNAPSHOT_PIECES,
+        Snapshot, TEXT_BYTES, flag, kind,
+    },
+    settings::Scope,
+    stats::Stat,
+};
+
+use super::field;
+use crate::{
+    emit::{charge, count, output, send},
+    filter,
+    kernel::{Table, Task},
+    maps::{self, layout},
+};
+
+const CLONE_THREAD: u64 = 0x0001_0000;
+
+/// `task:task_newtask` runs in the parent, and its record has the clone flags, which
+/// `sched:sched_process_fork` has not:
+/// <https://github.com/torvalds/linux/blob/v6.18/include/trace/events/task.h#L10>
+#[tracepoint]
+fn process_fork(context: TracePointContext) {
+    const PID: usize = 8;
+    let Some(settings) = filter::running() else {
+        return;
+    };
+    if !filter::watched(settings) {
+        return;
+    }
+    let offset = layout!(newtask_clone_flags);
+    // SAFETY: the agent took the offset from the kernel's `format` file.
+    let Ok(clone_flags) = (unsafe { context.read_at::<u64>(offset) }) else {
+        return;
+    };
+    if clone_flags & CLONE_THREAD != 0 {
+        return;
+    }
+    let child: u32 = field(&context, PID);
+    if settings.scope == Scope::Pids as u32 {
+        filter::watch(child);
+    }
+    forked(child, clone_flags);
+}
+
+#[inline(always)]
+fn forked(child: u32, clone_flags: u64) {
+    let task = Task::current();
+    let record = Forked {
+        head: head(kind::FORKED, 0),
+        table: task.table().map_or(0, |table| table.address),
+        tgid: task.tgid,
+        tid: task.tid,
+        child,
+        pad: 0,
+        start: task.start(),
+        clone_flags,
+    };
+    let bytes = size_of::<Forked>() as u64;
+    lifecycle((&raw const record).cast(), bytes, task.tgid);
+}
+
+/// Close-on-exec descriptors are closed and the table is private by now:
+/// <https://github.com/torvalds/linux/blob/v6.18/fs/exec.c#L1738>
+#[tracepoint]
+fn process_exec(context: TracePointContext) {
+    let Some(settings) = filter::running() else {
+        return;
+    };
+    filter::watch_by_name(settings);
+    if !filter::watched(settings) {
+        return;
+    }
+    let task = Task::current();
+    let Some(table) = task.table() else { return };
+    let head = head(kind::EXECED, 0);
+    let whole = snapshot(task, table, head.stamp, flag::EXEC);
+    execed(&context, task, table, head, whole);
+}
+
+/// Offset of `__data_loc char[] filename`: low half the offset of the text in the record.
+const FILENAME: usize = 8;
+
+#[inline(always)]
+fn execed(context: &TracePointContext, task: Task, table: Table, head: Head, whole: bool) {
+    const PATH: usize = size_of::<Execed>();
+    const ARGS: usize = PATH + TEXT_BYTES;
+    let Some(scratch) = maps::SCRATCH.get_ptr_mut(0) else {
+        return;
+    };
+    let scratch = scratch.cast::<u8>();
+    let (path_len, path_cut) = read_path(context, scratch.wrapping_add(PATH));
+    let (args_len, args_cut) = read_args(task, scratch.wrapping_add(ARGS));
+    let lost = if whole { 0 } else { flag::SNAPSHOT_LOST };
+    let cut = if path_cut || args_cut {
+        flag::TEXT_CUT
+    } else {
+        0
+    };
+    let record = Execed {
+        head: Head {
+            flags: lost | cut,
+            ..head
+        },
+        table: table.address,
+        tgid: task.tgid,
+        tid: task.tid,
+        start: task.start(),
+        exec_id: task.exec_id(),
+        uid: bpf_get_current_uid_gid() as u32,
+        path_len,
+        args_len,
+    };
+    // SAFETY: the scratch is this CPU's and longer than the record.
+    unsafe { core::ptr::write_volatile(scratch.cast::<Execed>(), record) };
+    lifecycle(scratch, (ARGS + TEXT_BYTES) as u64, task.tgid);
+}
+
+/// The path as given to exec; length without the NUL, and whether it was cut.
+#[inline(always)]
+fn read_path(context: &TracePointContext, place: *mut u8) -> (u32, bool) {
+    let location: u32 = field(context, FILENAME);
+    let text = context
+        .as_ptr()
+        .cast::<u8>()
+        .wrapping_add((location & 0xffff) as usize);
+    // SAFETY: `place` has `TEXT_BYTES`; the helper fails cleanly on any source.
+    let read = unsafe { bpf_probe_read_kernel_str(place.cast(), TEXT_BYTES as u32, text.cast()) };
+    if read <= 0 {
+        return (0, false);
+    }
+    let length = read as u32 - 1;
+    (length, length as usize == TEXT_BYTES - 1)
+}
+
+/// The first bytes of the arguments, from the new image's memory.
+#[inline(always)]
+fn read_args(task: Task, place: *mut u8) -> (u32, bool) {
+    let (start, end) = task.arguments();
+    let whole = end.wrapping_sub(start);
+    let length = if whole > TEXT_BYTES as u64 {
+        TEXT_BYTES as u64
+    } else {
+        whole
+    };
+    // SAFETY: `place` has `TEXT_BYTES`, and `length` is at most that; the helper fails cleanly.
+    let result = unsafe { bpf_probe_read_user(place.cast(), length as u32, start as *const _) };
+    if result != 0 {
+        return (0, whole != 0);
+    }
+    (length as u32, length < whole)
+}
+
+/// The descriptors are all still there: `exit_files` comes later in `do_exit`:
+/// <https://github.com/torvalds/linux/blob/v6.18/kernel/exit.c#L888>
+///
+/// Neither sign of the table's end is enough alone: threads that exit together on several CPUs may
+/// all read more than one user, and a group may die while another process shares its table.
+#[tracepoint]
+fn process_exit(context: TracePointContext) {
+    let Some(settings) = filter::running() else {
+        return;
+    };
+    if !filter::watched(settings) {
+        return;
+    }
+    let task = Task::current();
+    let group_dead = group_dead(&context, task);
+    let table = task.table();
+    let users = table.map_or(0, Table::users);
+    if group_dead || users == 1 {
+        exited(task, table, users, group_dead);
+    }
+    if group_dead && settings.scope == Scope::Pids as u32 {
+        filter::forget(task.tgid);
+    }
+}
+
+#[inline(always)]
+fn exited(task: Task, table: Option<Table>, table_users: u32, group_dead: bool) {
+    let mut head = head(kind::EXITED, flag::DEATH);
+    if group_dead {
+        head.flags |= flag::GROUP_DEAD;
+    }
+    if table_users == 1 {
+        head.flags |= flag::LAST_USER;
+    }
+    if !table.is_some_and(|table| snapshot(task, table, head.stamp, flag::DEATH)) {
+        head.flags |= flag::SNAPSHOT_LOST;
+    }
+    let record = Exited {
+        head,
+        table: table.map_or(0, |table| table.address),
+        tgid: task.tgid,
+        tid: task.tid,
+        start: task.start(),
+        exec_id: task.exec_id(),
+        table_users,
+        uid: bpf_get_current_uid_gid() as u32,
+        exit_code: task.exit_code(),
+        comm: bpf_get_current_comm().unwrap_or_default(),
+    };
+    let bytes = size_of::<Exited>() as u64;
+    lifecycle((&raw const record).cast(), bytes, task.tgid);
+}
+
+/// Whether no thread of the group is left: in the record since 6.16, before that from
+/// `signal->live`, which several threads that exit at once may read as zero; the ledger takes the
+/// first.
+#[inline(always)]
+fn group_dead(context: &TracePointContext, task: Task) -> bool {
+    let offset = layout!(exit_group_dead);
+    if offset == 0 {
+        return task.live_threads() == 0;
+    }
+    // SAFETY: the agent took the offset from the kernel's `format` file.
+    unsafe { context.read_at::<u8>(offset) }.is_ok_and(|dead| dead != 0)
+}
+
+/// Sends the table's bitmap in pieces; false where one of them is missing, after which none
+/// follows: the agent could not use it.
+#[inline(always)]
+fn snapshot(task: Task, table: Table, stamp: u64, occasion: u32) -> bool {
+    let Some(scratch) = maps::SCRATCH.get_ptr_mut(0) else {
+        return false;
+    };
+    let scratch = scratch.cast::<u8>();
+    let (bitmap, table_bits) = table.bitmap();
+    let truncated = table_bits as usize > SNAPSHOT_MAX_BYTES * 8;
+    let flags = if truncated {
+        occasion | flag::TRUNCATED
+    } else {
+        occasion
+    };
+    let record = Snapshot {
+        head: Head {
+            kind: kind::SNAPSHOT,
+            flags,
+            stamp,
+        },
+        table: table.address,
+        tgid: task.tgid,
+        tid: task.tid,
+        start: task.start(),
+        first: 0,
+        bits: 0,
+        table_bits,
+        pad: 0,
+    };
+    // SAFETY: the scratch is this CPU's and longer than the record.
+    unsafe { core::ptr::write_volatile(scratch.cast::<Snapshot>(), record) };
+    for piece in 0..SNAPSHOT_PIECES as u32 {
+        let first = piece * SNAPSHOT_PIECE_BYTES as u32 * 8;
+        if first >= table_bits {
+            break;
+        }
+        if !send_piece(scratch, first, table_bits, bitmap + u64::from(first / 8)) {
+            count(Stat::SnapshotsLost);
+            charge(task.tgid);
+            return false;
+        }
+        count(Stat::SnapshotsSent);
+    }
+    true
+}
+
+/// One piece, whose header but for its place is in the scratch already.
+#[inline(always)]
+fn send_piece(scratch: *mut u8, first: u32, table_bits: u32, source: u64) -> bool {
+    const HEADER: usize = size_of::<Snapshot>();
+    let left = (table_bits - first) / 8;
+    let longest = SNAPSHOT_PIECE_BYTES as u32;
+    let bytes = if left > longest { longest } else { left };
+    let record = scratch.cast::<Snapshot>();
+    // SAFETY: the scratch is this CPU's and longer than the record.
+    unsafe { core::ptr::write_volatile(&raw mut (*record).first, first) };
+    // SAFETY: as above.
+    unsafe { core::ptr::write_volatile(&raw mut (*record).bits, bytes * 8) };
+    let place = scratch.wrapping_add(HEADER);
+    // SAFETY: `place` has room for the longest piece; the helper fails cleanly on any source.
+    let read = unsafe { bpf_probe_read_kernel(place.cast(), bytes, source as *const _) };
+    read == 0 && output(scratch, u64::from(HEADER as u32 + bytes))
+}
+
+#[inline(always)]
+fn head(kind: u32, flags: u32) -> Head {
+    // SAFETY: no preconditions.
+    Head {
+        kind,
+        flags,
+        stamp: unsafe { bpf_ktime_get_ns() },
+    }
+}
+
+#[inline(always)]
+fn lifecycle(record: *const u8, bytes: u64, tgid: u32) {
+    send(
+        record,
+        bytes,
+        tgid,
+        Stat::LifecycleSent,
+        Stat::LifecycleLost,
+    );
+}

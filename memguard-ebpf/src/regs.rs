@@ -1,0 +1,70 @@
+//! Arguments of a system call at its exit, from the saved user registers; one block per
+//! architecture.
+//!
+//! `bpf_task_pt_regs` gives them as a BTF pointer, so that each is a plain load of a few
+//! nanoseconds where a stash at entry costs 158. Slots are eight bytes each, in the order of the
+//! kernel's `struct pt_regs`:
+//! <https://github.com/torvalds/linux/blob/v6.18/arch/x86/include/asm/ptrace.h#L103>
+
+use aya_ebpf::helpers::bpf_task_pt_regs;
+
+use crate::kernel::Task;
+
+/// Registers of the current task as it entered the kernel.
+#[derive(Clone, Copy)]
+pub(crate) struct Arguments(*const u64);
+
+#[cfg(any(bpf_target_arch = "x86_64", not(target_arch = "bpf")))]
+mod slot {
+    pub(super) const DX: usize = 12;
+    pub(super) const SI: usize = 13;
+    pub(super) const DI: usize = 14;
+}
+
+impl Arguments {
+    /// Of the call that returns now.
+    #[inline(always)]
+    pub(crate) fn of(task: Task) -> Self {
+        // SAFETY: the task comes from `bpf_get_current_task_btf`.
+        let regs = unsafe { bpf_task_pt_regs(task.pointer().cast_mut().cast()) };
+        Self(regs as *const u64)
+    }
+
+    #[inline(always)]
+    fn slot(self, index: usize) -> u64 {
+        // SAFETY: `index` is one of the slots above, inside `struct pt_regs`.
+        let slot = unsafe { self.0.add(index) };
+        // SAFETY: the verifier checks the load against the kernel's BTF.
+        unsafe { core::ptr::read_volatile(slot) }
+    }
+
+    /// First argument.
+    #[inline(always)]
+    pub(crate) fn first(self) -> u64 {
+        self.slot(slot::DI)
+    }
+
+    /// Second argument.
+    #[inline(always)]
+    pub(crate) fn second(self) -> u64 {
+        self.slot(slot::SI)
+    }
+
+    /// Third argument.
+    #[inline(always)]
+    pub(crate) fn third(self) -> u64 {
+        self.slot(slot::DX)
+    }
+}
+
+/// System call numbers of the running architecture, which a program on several tracepoints tells
+/// them by.
+#[cfg(any(bpf_target_arch = "x86_64", not(target_arch = "bpf")))]
+pub(crate) mod number {
+    pub(crate) const OPEN: i32 = 2;
+    pub(crate) const ACCEPT: i32 = 43;
+    pub(crate) const CREAT: i32 = 85;
+    pub(crate) const OPENAT: i32 = 257;
+    pub(crate) const ACCEPT4: i32 = 288;
+    pub(crate) const OPENAT2: i32 = 437;
+}

@@ -1,0 +1,297 @@
+//! What a user may type: parsed and checked one by one, not yet against each other
+//! ([`crate::config`]).
+
+use std::{path::PathBuf, str::FromStr, time::Duration};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// What is shown without arguments.
+pub const FIRST_RUN: &str = "\
+memguard catches resource leaks in running programs: descriptors and sockets that are never closed.
+It watches system calls with eBPF, pairs what is acquired with what is released, and reports the rest.
+
+  sudo memguard doctor                what works on this host
+  sudo memguard watch -p PID          watch a running process
+  sudo memguard run -- COMMAND        run a command and judge it at its exit
+
+`memguard help` has the rest.
+";
+
+/// Catches resource leaks in running programs.
+#[derive(Debug, Parser)]
+#[command(name = "memguard", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Watch running processes and their descendants
+    #[command(after_help = WATCH_EXAMPLES)]
+    Watch(WatchArgs),
+    /// Run a command and judge it, and all it starts, at exit
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(RunArgs),
+    /// What works on this host, what does not, why, and how to fix it
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(DoctorArgs),
+    /// The tour: a leaking program, caught
+    #[command(after_help = DEMO_EXAMPLES)]
+    Demo,
+    /// The leaking program of the tour
+    #[command(hide = true)]
+    DemoLeaker,
+}
+
+const WATCH_EXAMPLES: &str = "\
+Examples:
+  memguard watch -p 4242                        a process and what it forks, until Ctrl-C
+  memguard watch -a -d 10m                      the whole host for ten minutes
+  memguard watch --comm nginx -o nginx.jsonl    by command name, findings as JSON lines
+  memguard watch -p 4242 --format jsonl | jq .body
+  memguard watch -p 4242 -d 5m --fail-on leak   exit code 1 if anything leaks
+
+Exit codes: 0 ok, 1 findings at the gate, 2 usage, 3 not possible on this host, 4 events lost (--strict)";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  memguard run -- ./server --selftest           findings on stderr, the command's own exit code
+  memguard run -o leaks.jsonl -- make test      findings as JSON lines
+  memguard run --fail-on left -- ./test         exit code 23 if any descriptor is open at exit
+  memguard run --fail-on left:16 -- ./test      … if 16 or more are
+
+Exit codes: the command's own; 23 where it succeeded and the gate was reached; 125 memguard failed before
+it began; 126 not executable; 127 not found; 128+n killed by signal n; 4 events lost (--strict)";
+
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  memguard doctor                               a line per requirement, with the fix
+  memguard doctor --json | jq .ok
+
+Exit codes: 0 memguard works here, 3 it does not";
+
+const DEMO_EXAMPLES: &str = "\
+Examples:
+  memguard demo                                 ten seconds; needs no program of yours";
+
+/// Options of `watch`.
+#[derive(Args, Debug)]
+pub struct WatchArgs {
+    /// Process to watch, with its descendants; may be repeated
+    #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',')]
+    pub pids: Vec<u32>,
+    /// cgroup v2 directory to watch, and all below it; may be repeated
+    #[arg(long = "cgroup", value_name = "PATH")]
+    pub cgroups: Vec<PathBuf>,
+    /// Command name to watch, running now or started later; may be repeated
+    #[arg(long = "comm", value_name = "NAME")]
+    pub comms: Vec<String>,
+    /// Watch the whole host
+    #[arg(short, long, conflicts_with_all = ["pids", "cgroups", "comms"])]
+    pub all: bool,
+    /// Stop after this time
+    #[arg(short, long, value_name = "TIME", value_parser = duration)]
+    pub duration: Option<Duration>,
+    /// How often to judge
+    #[arg(short, long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    pub interval: Duration,
+    /// What is acquired this early in the life of a process, and stays, is resident
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub warm_up: Duration,
+    /// How long a handle must be held to be looked at
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub min_age: Duration,
+    /// End with exit code 1 on these findings
+    #[arg(long, value_name = "GATE", default_value = "never")]
+    pub fail_on: WatchGate,
+    /// What is common to `watch` and `run`
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+/// Options of `run`.
+#[derive(Args, Debug)]
+pub struct RunArgs {
+    /// End with --leak-exit-code where the command succeeded but leaked: never, leak (something
+    /// piled up while it ran), left (any descriptor open at exit), left:N (N or more)
+    #[arg(long, value_name = "GATE", default_value = "never")]
+    pub fail_on: RunGate,
+    /// See --fail-on
+    #[arg(long, value_name = "CODE", default_value_t = 23)]
+    pub leak_exit_code: u8,
+    /// How long to follow processes that outlive the command
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = duration)]
+    pub grace: Duration,
+    /// Under sudo, run the command as root too and not as the user who called
+    #[arg(long)]
+    pub as_root: bool,
+    /// How long a handle must be held to be looked at while the command runs
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub min_age: Duration,
+    /// What is acquired this early, and stays, is resident
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub warm_up: Duration,
+    /// What is common to `watch` and `run`
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+    pub command: Vec<std::ffi::OsString>,
+}
+
+/// Options of `watch` and `run`.
+#[derive(Args, Debug)]
+pub struct CommonArgs {
+    /// Write findings here instead of the terminal; JSON lines unless --format says otherwise
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// How to write findings
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<Format>,
+    /// Which handles to report
+    #[arg(
+        long,
+        value_name = "KINDS",
+        value_delimiter = ',',
+        default_value = "all"
+    )]
+    pub kinds: Vec<KindFilter>,
+    /// End with exit code 4 where events were lost
+    #[arg(long)]
+    pub strict: bool,
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub color: Colour,
+    /// Show command lines as they are, secrets included
+    #[arg(long)]
+    pub no_redact: bool,
+    /// Say nothing but findings and errors
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Slots of the nursery, in sets of eight
+    #[arg(long, hide = true, value_parser = power_of_two, env = "MEMGUARD_NURSERY_SETS")]
+    pub nursery_sets: Option<u32>,
+    /// Bytes of the ring buffer
+    #[arg(long, hide = true, value_parser = power_of_two, env = "MEMGUARD_RING_BYTES")]
+    pub ring_bytes: Option<u32>,
+}
+
+/// Options of `doctor`.
+#[derive(Args, Debug)]
+pub struct DoctorArgs {
+    /// One JSON object instead of lines
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How to write findings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Jsonl,
+}
+
+/// Which handles to report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum KindFilter {
+    /// Descriptors that are no sockets.
+    Fd,
+    /// Sockets.
+    Socket,
+    /// Everything this version knows.
+    All,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What makes `watch` end with 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WatchGate {
+    /// Nothing.
+    Never,
+    /// A leak.
+    Leak,
+}
+
+/// What makes `run` end with the leak exit code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunGate {
+    /// Nothing.
+    Never,
+    /// Something piled up while the command ran.
+    Leak,
+    /// At least so many handles were open at exit.
+    Left(u64),
+}
+
+impl FromStr for RunGate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "never" => Ok(Self::Never),
+            "leak" => Ok(Self::Leak),
+            "left" => Ok(Self::Left(1)),
+            _ => {
+                let count = text
+                    .strip_prefix("left:")
+                    .and_then(|count| count.parse().ok());
+                let wanted = || "expected never, leak, left or left:N".to_owned();
+                count.map(Self::Left).ok_or_else(wanted)
+            }
+        }
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = humantime::parse_duration(text);
+    parsed.map_err(|error| format!("{error}; write it like 500ms, 30s, 5m or 1h"))
+}
+
+fn power_of_two(text: &str) -> Result<u32, String> {
+    let number = text.parse::<u32>().map_err(|error| error.to_string())?;
+    number
+        .is_power_of_two()
+        .then_some(number)
+        .ok_or_else(|| "not a power of two".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn gates_are_read() {
+        for (text, expected) in [
+            ("never", Ok(RunGate::Never)),
+            ("leak", Ok(RunGate::Leak)),
+            ("left", Ok(RunGate::Left(1))),
+            ("left:16", Ok(RunGate::Left(16))),
+            ("left:", Err(())),
+            ("right", Err(())),
+        ] {
+            assert_eq!(text.parse::<RunGate>().map_err(drop), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! Bytes of the kernel into [`Event`]s: a total function, whatever the bytes are.
+//!
+//! Records are laid out in `memguard_common::event`. Nothing here trusts a length, a kind or a
+//! flag: what does not fit is a [`DecodeError`], which the caller counts, and never a panic.
+
+#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+use memguard_common::event::{self as wire, flag, kind};
+use thiserror::Error;
+
+use crate::model::{
+    event::{Acquired, Event, Execed, Exited, Forked, Occasion, Piece, Released},
+    ids::{ProcessId, Stamp, TableId},
+    resource::Call,
+};
+
+/// Why a record is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum DecodeError {
+    /// Shorter than its kind needs.
+    #[error("record of {0} bytes is too short")]
+    TooShort(usize),
+    /// A kind of record that this version does not know.
+    #[error("unknown record kind {0}")]
+    UnknownKind(u32),
+    /// A call that this version does not know.
+    #[error("unknown call {0}")]
+    UnknownCall(u32),
+    /// A descriptor number beyond 32 bits.
+    #[error("descriptor {0} is out of range")]
+    HandleOutOfRange(u64),
+    /// A snapshot that is neither of a death nor of an exec, or whose piece lies outside its table.
+    #[error("snapshot piece does not fit its table")]
+    BadSnapshot,
+}
+
+/// Reads the fields of a record in their order. The offsets follow from the sizes, which
+/// `memguard_common::event` asserts; a test here compares them field by field.
+struct Reader<'a> {
+    rest: &'a [u8],
+    whole: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            rest: bytes,
+            whole: bytes.len(),
+        }
+    }
+
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        let (field, rest) = self
+            .rest
+            .split_first_chunk::<N>()
+            .ok_or(DecodeError::TooShort(self.whole))?;
+        self.rest = rest;
+        Ok(*field)
+    }
+
+    fn bytes(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
+        let (field, rest) = self
+            .rest
+            .split_at_checked(count)
+            .ok_or(DecodeError::TooShort(self.whole))?;
+        self.rest = rest;
+        Ok(field)
+    }
+
+    fn u32(&mut self) -> Result<u32, DecodeError> {
+        Ok(u32::from_ne_bytes(self.take()?))
+    }
+
+    fn u64(&mut self) -> Result<u64, DecodeError> {
+        Ok(u64::from_ne_bytes(self.take()?))
+    }
+
+    fn table(&mut self) -> Result<TableId, DecodeError> {
+        Ok(TableId(self.u64()?))
+    }
+
+    fn fd(&mut self) -> Result<u32, DecodeError> {
+        let handle = self.u64()?;
+        u32::try_from(handle)
+            .ok()
+            .ok_or(DecodeError::HandleOutOfRange(handle))
+    }
+}
+
+struct Head {
+    flags: u32,
+    stamp: Stamp,
+}
+
+impl Head {
+    fn has(&self, flag: u32) -> bool {
+        self.flags & flag != 0
+    }
+}
+
+/// One record.
+pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
+    let mut reader = Reader::new(bytes);
+    let kind = reader.u32()?;
+    let head = Head {
+        flags: reader.u32()?,
+        stamp: Stamp(reader.u64()?),
+    };
+    match kind {
+        kind::ACQUIRED => acquired(&head, &mut reader).map(Event::Acquired),
+        kind::RELEASED => released(&head, &mut reader).map(Event::Released),
+        kind::FORKED => forked(&head, &mut reader).map(Event::Forked),
+        kind::EXECED => execed(&head, &mut reader).map(Event::Execed),
+        kind::EXITED => exited(&head, &mut reader).map(Event::Exited),
+        kind::SNAPSHOT => piece(&head, &mut reader).map(Event::Snapshot),
+        other => Err(DecodeError::UnknownKind(other)),
+    }
+}
+
+fn acquired(head: &Head, reader: &mut Reader<'_>) -> Result<Acquired, DecodeError> {
+    let table = reader.table()?;
+    let (tgid, tid) = (reader.u32()?, reader.u32()?);
+    let fd = reader.fd()?;
+    let process = ProcessId::from_boottime(tgid, reader.u64()?);
+    let number = reader.u32()?;
+    let call = Call::try_from(number)
+        .ok()
+        .ok_or(DecodeError::UnknownCall(number))?;
+    let exec_id = reader.u32()?;
+    let detail = reader.u64()?;
+    Ok(Acquired {
+        stamp: head.stamp,
+        table,
+        fd,
+        process,
+        tid,
+        exec_id,
+        call,
+        detail,
+    })
+}
+
+fn released(head: &Head, reader: &mut Reader<'_>) -> Result<Released, DecodeError> {
+    let table = reader.table()?;
+    let (tgid, _tid) = (reader.u32()?, reader.u32()?);
+    let fd = reader.fd()?;
+    let process = ProcessId::from_boottime(tgid, reader.u64()?);
+    Ok(Released {
+        stamp: head.stamp,
+        table,
+        fd,
+        process,
+    })
+}
+
+fn forked(head: &Head, reader: &mut Reader<'_>) -> Result<Forked, DecodeError> {
+    let table = reader.table()?;
+    let (tgid, _tid) = (reader.u32()?, reader.u32()?);
+    let (child, _pad) = (reader.u32()?, reader.u32()?);
+    let parent = ProcessId::from_boottime(tgid, reader.u64()?);
+    let shares_table = reader.u64()? & libc::CLONE_FILES as u64 != 0;
+    Ok(Forked {
+        stamp: head.stamp,
+        parent,
+        child,
+        table,
+        shares_table,
+    })
+}
+
+fn execed(head: &Head, reader: &mut Reader<'_>) -> Result<Execed, DecodeError> {
+    let table = reader.table()?;
+    let (tgid, _tid) = (reader.u32()?, reader.u32()?);
+    let process = ProcessId::from_boottime(tgid, reader.u64()?);
+    let (exec_id, uid) = (reader.u32()?, reader.u32()?);
+    let (path_len, args_len) = (reader.u32()?, reader.u32()?);
+    let path = text(reader, path_len)?;
+    let args = text(reader, args_len)?;
+    let snapshot_lost = head.has(flag::SNAPSHOT_LOST);
+    let text_cut = head.has(flag::TEXT_CUT);
+    Ok(Execed {
+        stamp: head.stamp,
+        process,
+        table,
+        exec_id,
+        uid,
+        path,
+        args,
+        text_cut,
+        snapshot_lost,
+    })
+}
+
+fn text(reader: &mut Reader<'_>, length: u32) -> Result<Vec<u8>, DecodeError> {
+    let field = reader.bytes(wire::TEXT_BYTES)?;
+    let text = field
+        .get(..length as usize)
+        .ok_or(DecodeError::TooShort(reader.whole))?;
+    Ok(text.to_vec())
+}
+
+fn exited(head: &Head, reader: &mut Reader<'_>) -> Result<Exited, DecodeError> {
+    let table = reader.table()?;
+    let (tgid, _tid) = (reader.u32()?, reader.u32()?);
+    let process = ProcessId::from_boottime(tgid, reader.u64()?);
+    let (exec_id, _users) = (reader.u32()?, reader.u32()?);
+    let (uid, status) = (reader.u32()?, reader.u32()?);
+    Ok(Exited {
+        stamp: head.stamp,
+        process,
+        table,
+        exec_id,
+        group_dead: head.has(flag::GROUP_DEAD),
+        last_user: head.has(flag::LAST_USER),
+        snapshot_lost: head.has(flag::SNAPSHOT_LOST),
+        uid,
+        status,
+        comm: reader.take()?,
+    })
+}
+
+fn piece(head: &Head, reader: &mut Reader<'_>) -> Result<Piece, DecodeError> {
+    let table = reader.table()?;
+    let (tgid, _tid) = (reader.u32()?, reader.u32()?);
+    let process = ProcessId::from_boottime(tgid, reader.u64()?);
+    let (first, bits) = (reader.u32()?, reader.u32()?);
+    let (table_bits, _pad) = (reader.u32()?, reader.u32()?);
+    let end = first.checked_add(bits).ok_or(DecodeError::BadSnapshot)?;
+    if end > table_bits || first % 8 != 0 || bits % 8 != 0 {
+        return Err(DecodeError::BadSnapshot);
+    }
+    let occasion = match (head.has(flag::DEATH), head.has(flag::EXEC)) {
+        (true, false) => Occasion::Death,
+        (false, true) => Occasion::Exec,
+        _ => return Err(DecodeError::BadSnapshot),
+    };
+    let truncated = head.has(flag::TRUNCATED);
+    let bits = reader.bytes(bits as usize / 8)?.to_vec();
+    Ok(Piece {
+        stamp: head.stamp,
+        table,
+        process,
+        occasion,
+        first,
+        table_bits,
+        truncated,
+        bits,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The bytes of a wire record, field by field in the order of its `repr(C)` declaration; that
+    /// the order and sizes are those of the struct is asserted in `memguard_common::event`.
+    fn bytes(kind: u32, flags: u32, words: &[u64], tail: &[u8]) -> Vec<u8> {
+        let mut record = Vec::new();
+        record.extend(kind.to_ne_bytes());
+        record.extend(flags.to_ne_bytes());
+        for word in words {
+            record.extend(word.to_ne_bytes());
+        }
+        record.extend(tail);
+        record
+    }
+
+    fn pair(low: u32, high: u32) -> u64 {
+        u64::from(low) | u64::from(high) << 32
+    }
+
+    fn an_acquisition() -> Vec<u8> {
+        let words = [
+            77,
+            0xf00,
+            pair(10, 11),
+            5,
+            3_000_000_000,
+            pair(wire::call::OPENAT, 2),
+            0o100,
+        ];
+        bytes(kind::ACQUIRED, 0, &words, &[])
+    }
+
+    #[test]
+    fn an_acquisition_is_read_field_by_field() {
+        assert_eq!(an_acquisition().len(), size_of::<wire::Acquired>());
+        let expected = Acquired {
+            stamp: Stamp(77),
+            table: TableId(0xf00),
+            fd: 5,
+            process: ProcessId {
+                tgid: 10,
+                start_ticks: 300,
+            },
+            tid: 11,
+            exec_id: 2,
+            call: Call::Openat,
+            detail: 0o100,
+        };
+        assert_eq!(decode(&an_acquisition()), Ok(Event::Acquired(expected)));
+    }
+
+    #[test]
+    fn every_record_cut_anywhere_is_too_short() {
+        let whole = an_acquisition();
+        for length in 0..whole.len() {
+            assert_eq!(decode(&whole[..length]), Err(DecodeError::TooShort(length)));
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_an_error() {
+        let mut call = an_acquisition();
+        call[48..52].copy_from_slice(&999u32.to_ne_bytes());
+        let mut fd = an_acquisition();
+        fd[32..40].copy_from_slice(&(1u64 << 32).to_ne_bytes());
+        for (record, expected) in [
+            (bytes(99, 0, &[1], &[]), DecodeError::UnknownKind(99)),
+            (call, DecodeError::UnknownCall(999)),
+            (fd, DecodeError::HandleOutOfRange(1 << 32)),
+        ] {
+            assert_eq!(decode(&record), Err(expected));
+        }
+    }
+
+    fn a_piece(flags: u32, first: u32, bits: u32, table_bits: u32, tail: &[u8]) -> Vec<u8> {
+        let words = [1, 2, pair(3, 3), 0, pair(first, bits), pair(table_bits, 0)];
+        bytes(kind::SNAPSHOT, flags, &words, tail)
+    }
+
+    #[test]
+    fn a_snapshot_piece_must_fit_its_table() {
+        let good = a_piece(flag::DEATH, 0, 64, 64, &[0xff; 8]);
+        assert!(matches!(decode(&good), Ok(Event::Snapshot(piece)) if piece.bits == [0xff; 8]));
+        for (record, why) in [
+            (a_piece(flag::DEATH, 64, 64, 64, &[0; 8]), "outside"),
+            (a_piece(0, 0, 64, 64, &[0; 8]), "no occasion"),
+            (
+                a_piece(flag::DEATH | flag::EXEC, 0, 64, 64, &[0; 8]),
+                "two occasions",
+            ),
+            (
+                a_piece(flag::DEATH, u32::MAX - 7, 64, u32::MAX, &[0; 8]),
+                "overflow",
+            ),
+        ] {
+            assert_eq!(decode(&record), Err(DecodeError::BadSnapshot), "{why}");
+        }
+        let short = a_piece(flag::DEATH, 0, 64, 64, &[0; 7]);
+        assert_eq!(decode(&short), Err(DecodeError::TooShort(short.len())));
+    }
+
+    #[test]
+    fn an_exec_carries_path_and_arguments() {
+        let mut tail = vec![0u8; 2 * wire::TEXT_BYTES];
+        tail[..7].copy_from_slice(b"/bin/sh");
+        tail[wire::TEXT_BYTES..wire::TEXT_BYTES + 5].copy_from_slice(b"sh\0-c");
+        let words = [9, 8, pair(7, 7), 0, pair(4, 1000), pair(7, 5)];
+        let record = bytes(kind::EXECED, flag::TEXT_CUT, &words, &tail);
+        let Ok(Event::Execed(exec)) = decode(&record) else {
+            panic!("{:?}", decode(&record))
+        };
+        assert_eq!(
+            (exec.path.as_slice(), exec.args.as_slice()),
+            (&b"/bin/sh"[..], &b"sh\0-c"[..])
+        );
+        assert_eq!((exec.exec_id, exec.uid, exec.text_cut), (4, 1000, true));
+        let lies = [9, 8, pair(7, 7), 0, pair(4, 1000), pair(257, 5)];
+        let record = bytes(kind::EXECED, 0, &lies, &tail);
+        assert!(matches!(decode(&record), Err(DecodeError::TooShort(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_record_or_an_error(
+            kind in 0u32..8, flags: u32, tail in prop::collection::vec(any::<u8>(), 0..700)
+        ) {
+            let record = bytes(kind, flags, &[], &tail);
+            match decode(&record) {
+                Ok(_) => {}
+                Err(error) => prop_assert!(!error.to_string().is_empty()),
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Piles up while the process runs.
+
+use super::{Check, Detector, Evidence, Subject};
+use crate::model::finding::Verdict;
+
+/// Suspects a group that acquired again and again although its survivors stay:
+///
+/// * where it releases others, at least twice after its oldest survivor had outlived their median
+///   life;
+/// * where it releases nothing, in at least three separate tenths of the observed life;
+///
+/// and whose count is still climbing, so that a steady population, however old, and a filled cache
+/// are none. What came during the warm-up counts as resident. No verdict before the oldest survivor
+/// is twice the minimum age, unless the group has released something.
+#[derive(Clone, Copy, Debug)]
+pub struct Accumulation;
+
+const AGAIN: usize = 2;
+const TENTHS: u32 = 3;
+
+impl Detector for Accumulation {
+    fn check(&self, subject: &Subject<'_>) -> Check {
+        let Some(oldest) = subject.late().next() else {
+            return Check::Clear;
+        };
+        let ripe = subject.now.since(oldest.acquired.stamp) >= subject.min_age * 2;
+        if !ripe && subject.population.released == 0 {
+            return Check::Recheck;
+        }
+        if !keeps_acquiring(subject) {
+            return Check::Clear;
+        }
+        match subject.history.climbs() {
+            Some(true) => Check::Suspect(Evidence {
+                verdict: Verdict::Leak,
+                confidence: confidence(subject),
+            }),
+            Some(false) => Check::Clear,
+            None => Check::Recheck,
+        }
+    }
+}
+
+fn keeps_acquiring(subject: &Subject<'_>) -> bool {
+    match subject.population.median_life() {
+        Some(life) => {
+            let Some(oldest) = subject.late().next() else {
+                return false;
+            };
+            let outlived = oldest.acquired.stamp.after(life);
+            subject
+                .late()
+                .filter(|held| held.acquired.stamp > outlived)
+                .count()
+                >= AGAIN
+        }
+        None => tenths(subject) >= TENTHS,
+    }
+}
+
+/// In how many tenths of the observed life the survivors were acquired.
+fn tenths(subject: &Subject<'_>) -> u32 {
+    let life = subject.now.since(subject.observed_from).as_nanos().max(1);
+    let tenth = |stamp: crate::model::ids::Stamp| {
+        let at = stamp.since(subject.observed_from).as_nanos();
+        (at.saturating_mul(10) / life).min(9) as u32
+    };
+    let hit = subject
+        .late()
+        .fold(0u32, |hit, held| hit | 1 << tenth(held.acquired.stamp));
+    hit.count_ones()
+}
+
+/// From 0.7 towards 0.97 with the number of survivors, 0.9 at seven; a group that also releases
+/// keeps a tenth in doubt, for its survivors may be the slow ones.
+fn confidence(subject: &Subject<'_>) -> f64 {
+    let survivors = subject.late().count() as f64;
+    let base = 0.97 - 0.27 * (-survivors / 5.0).exp();
+    if subject.population.released > 0 {
+        base * 0.9
+    } else {
+        base
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{super::testing::held, *};
+    use crate::{detect::History, ledger::population::Population, model::ids::Stamp};
+
+    fn climbing() -> History {
+        let mut history = History::default();
+        for second in 0..20u64 {
+            history.record(Stamp(second * 1_000_000_000), second);
+        }
+        history
+    }
+
+    fn check(seconds: &[f64], history: &History) -> Check {
+        let survivors: Vec<_> = seconds.iter().map(|second| held(3, *second)).collect();
+        let population = Population {
+            acquired: seconds.len() as u64,
+            ..Population::default()
+        };
+        Accumulation.check(&Subject {
+            survivors: &survivors,
+            population: &population,
+            history,
+            observed_from: Stamp(0),
+            warm_at: Stamp(1_000_000_000),
+            min_age: Duration::from_secs(5),
+            now: Stamp(100_000_000_000),
+        })
+    }
+
+    fn leaks(check: Check) -> bool {
+        matches!(check, Check::Suspect(evidence) if evidence.verdict == Verdict::Leak)
+    }
+
+    #[test]
+    fn a_site_that_releases_nothing_must_pile_up_in_three_tenths() {
+        let climbing = climbing();
+        for (seconds, expected, why) in [
+            (&[5.0, 25.0, 45.0][..], true, "three tenths"),
+            (&[5.0, 25.0], false, "two"),
+            (&[5.0, 6.0, 7.0, 8.0, 9.0], false, "a burst"),
+            (&[0.2, 0.4, 0.6], false, "during the warm-up"),
+        ] {
+            assert_eq!(leaks(check(seconds, &climbing)), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_count_that_does_not_climb_is_no_pile() {
+        let mut steady = History::default();
+        for second in 0..20u64 {
+            steady.record(Stamp(second * 1_000_000_000), 3);
+        }
+        assert_eq!(check(&[5.0, 25.0, 45.0], &steady), Check::Clear);
+        assert_eq!(
+            check(&[5.0, 25.0, 45.0], &History::default()),
+            Check::Recheck
+        );
+    }
+
+    #[test]
+    fn nothing_is_said_of_the_young() {
+        assert_eq!(check(&[95.0, 96.0, 99.0], &climbing()), Check::Recheck);
+    }
+}

@@ -1,0 +1,55 @@
+//! Held for long: no pattern, just age.
+
+use super::{Check, Detector, Evidence, Subject};
+use crate::model::finding::Verdict;
+
+/// Suspects any handle that was acquired after the warm-up and is older than the minimum age. A
+/// weak sign: caches and connections live long too.
+#[derive(Clone, Copy, Debug)]
+pub struct Age;
+
+/// Age alone is right less often than not: configuration, logs, caches and idle connections look
+/// alike.
+const CONFIDENCE: f64 = 0.3;
+
+impl Detector for Age {
+    fn check(&self, subject: &Subject<'_>) -> Check {
+        if subject.late().next().is_none() {
+            return Check::Clear;
+        }
+        Check::Suspect(Evidence {
+            verdict: Verdict::Aged,
+            confidence: CONFIDENCE,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{super::testing::held, *};
+    use crate::{detect::History, ledger::population::Population, model::ids::Stamp};
+
+    #[test]
+    fn what_came_during_the_warm_up_is_resident() {
+        let (population, history) = (Population::default(), History::default());
+        for (second, expected) in [(5.0, false), (61.0, true)] {
+            let survivors = [held(3, second)];
+            let subject = Subject {
+                survivors: &survivors,
+                population: &population,
+                history: &history,
+                observed_from: Stamp(0),
+                warm_at: Stamp(60_000_000_000),
+                min_age: Duration::from_secs(60),
+                now: Stamp(200_000_000_000),
+            };
+            assert_eq!(
+                Age.check(&subject) != Check::Clear,
+                expected,
+                "acquired at {second} s"
+            );
+        }
+    }
+}

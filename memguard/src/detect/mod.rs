@@ -1,0 +1,122 @@
+//! Is it a leak? Small structs behind one trait, each with one idea of what is wrong.
+//!
+//! Pure: everything a detector may know is in the [`Subject`] that it is shown.
+
+pub mod accumulation;
+pub mod age;
+pub mod history;
+
+use std::time::Duration;
+
+pub use self::{accumulation::Accumulation, age::Age, history::History};
+use crate::{
+    ledger::{Held, population::Population},
+    model::{finding::Verdict, ids::Stamp},
+};
+
+/// Handles of one process and kind that have been held for the minimum age, and what else is known
+/// of their group.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// The survivors, oldest first.
+    pub survivors: &'a [Held],
+    /// What the group acquired and released, and how long the released ones lived.
+    pub population: &'a Population,
+    /// How many survivors there were before.
+    pub history: &'a History,
+    /// From when the process is seen: its birth, or memguard's start.
+    pub observed_from: Stamp,
+    /// When the warm-up ends: what is acquired before and stays is resident.
+    pub warm_at: Stamp,
+    /// What counts as held long.
+    pub min_age: Duration,
+    /// Now.
+    pub now: Stamp,
+}
+
+impl<'a> Subject<'a> {
+    /// Survivors that were acquired after the warm-up.
+    pub fn late(&self) -> impl Iterator<Item = &'a Held> {
+        let warm_at = self.warm_at;
+        self.survivors
+            .iter()
+            .filter(move |held| held.acquired.stamp > warm_at)
+    }
+}
+
+/// What a detector says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Check {
+    /// Nothing is wrong.
+    Clear,
+    /// Something is.
+    Suspect(Evidence),
+    /// Too early to say.
+    Recheck,
+}
+
+/// What speaks for a suspicion.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Evidence {
+    /// The verdict it amounts to.
+    pub verdict: Verdict,
+    /// 0 to 1; each detector says how it comes by it.
+    pub confidence: f64,
+}
+
+/// One idea of what is wrong.
+pub trait Detector: std::fmt::Debug {
+    /// Looks at one group.
+    fn check(&self, subject: &Subject<'_>) -> Check;
+}
+
+/// All detectors, the gravest first.
+pub fn all() -> Vec<Box<dyn Detector>> {
+    vec![Box::new(Accumulation), Box::new(Age)]
+}
+
+/// The gravest suspicion, or clear; too early only where no detector can say more.
+pub fn check(detectors: &[Box<dyn Detector>], subject: &Subject<'_>) -> Check {
+    let mut result = Check::Clear;
+    for detector in detectors {
+        match detector.check(subject) {
+            Check::Suspect(evidence) => return Check::Suspect(evidence),
+            Check::Recheck => result = Check::Recheck,
+            Check::Clear => {}
+        }
+    }
+    result
+}
+
+#[cfg(test)]
+pub(crate) mod testing {
+    use super::*;
+    use crate::model::{
+        event::Acquired,
+        ids::{ProcessId, TableId},
+        resource::Call,
+    };
+
+    /// A handle acquired at this second.
+    pub(crate) fn held(fd: u32, second: f64) -> Held {
+        let stamp = Stamp((second * 1e9) as u64);
+        let process = ProcessId {
+            tgid: 1,
+            start_ticks: 0,
+        };
+        let acquired = Acquired {
+            stamp,
+            table: TableId(1),
+            fd,
+            process,
+            tid: 1,
+            exec_id: 0,
+            call: Call::Socket,
+            detail: 0,
+        };
+        Held {
+            acquired,
+            seal: None,
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! `doctor`: every requirement, whether it is met, and how to meet it; ends by loading and
+//! attaching for real.
+
+use crate::{
+    preflight::{self, Check, Facts, Status},
+    sink::doctor::{self as sink, Diagnosis},
+    source::kernel::{Kernel, Sizes},
+    tell,
+};
+
+/// Exit code where memguard does not work here.
+const BROKEN: u8 = 3;
+
+/// Asks, tells, and returns the exit code.
+pub fn doctor(json: bool) -> u8 {
+    let (mut checks, facts) = preflight::all();
+    let fatal = |check: &Check| check.status == Status::Fail;
+    let kernel = facts
+        .filter(|_| !checks.iter().any(fatal))
+        .map(|facts| try_out(&facts));
+    let (kernel, tried) = kernel.map_or((None, Vec::new()), |(kernel, tried)| (kernel, tried));
+    checks.extend(tried);
+    let works = !checks.iter().any(fatal);
+    let diagnosis = Diagnosis {
+        checks: &checks,
+        works,
+    };
+    tell(&if json {
+        sink::json(&diagnosis)
+    } else {
+        sink::text(&diagnosis)
+    });
+    if let Some(kernel) = kernel {
+        kernel.leave(&[]);
+    }
+    if works { 0 } else { BROKEN }
+}
+
+fn try_out(facts: &Facts) -> (Option<Kernel>, Vec<Check>) {
+    let mut kernel = match Kernel::load(facts.layout, Sizes::default()) {
+        Ok(kernel) => kernel,
+        Err(error) => return (None, vec![refused("programs", error)]),
+    };
+    let mib = kernel.bytes() as f64 / f64::from(1 << 20);
+    let mut checks = vec![
+        Check::ok("programs", "the kernel's verifier accepts all of them"),
+        Check::ok(
+            "kernel memory",
+            format!("{mib:.1} MiB of maps, ring and programs while running"),
+        ),
+    ];
+    checks.push(match kernel.attach(&facts.plan) {
+        Ok(_) => Check::ok(
+            "attaching",
+            format!("{} tracepoints", kernel.attached().len()),
+        ),
+        Err(error) => refused("attaching", error),
+    });
+    (Some(kernel), checks)
+}
+
+fn refused(name: &'static str, error: crate::source::kernel::KernelError) -> Check {
+    let detail = format!("{:#}", anyhow::Error::from(error));
+    Check::fail(name, detail, "report it with this output and `uname -r`")
+}

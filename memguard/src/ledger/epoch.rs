@@ -1,0 +1,192 @@
+//! One life of a descriptor table: from the first record after its memory's last death to the next.
+
+use hashbrown::HashMap;
+
+use super::bitmap::Bitmap;
+use crate::model::{
+    event::{Acquired, Exited},
+    ids::{ProcessId, Stamp},
+};
+
+/// What the kernel showed of a handle when it was first looked at: device and inode of the open
+/// file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seal {
+    /// `st_dev`.
+    pub device: u64,
+    /// `st_ino`; for sockets and pipes never used twice.
+    pub inode: u64,
+}
+
+/// A handle that was acquired and, as far as is known, not released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Its acquisition.
+    pub acquired: Acquired,
+    /// Set when it became a candidate for a finding.
+    pub seal: Option<Seal>,
+}
+
+/// What became of an acquisition.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It is held.
+    Held,
+    /// It is held, in the place of an older one.
+    Replaced(Held),
+    /// It was over before it came; when, where that is known.
+    Stale(Option<Stamp>),
+}
+
+/// The end of an epoch.
+#[derive(Debug)]
+pub(super) struct Death {
+    pub(super) exited: Exited,
+    /// The table's bitmap, where it was not lost.
+    pub(super) truth: Option<Bitmap>,
+}
+
+impl Death {
+    /// Whether a number may have been open at the end: unless the kernel says no.
+    fn may_hold(&self, fd: u32) -> bool {
+        self.truth
+            .as_ref()
+            .and_then(|bitmap| bitmap.is_open(fd))
+            .unwrap_or(true)
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Epoch {
+    pub(super) held: HashMap<u32, Held>,
+    /// Stamp of the youngest release of a number.
+    closed: HashMap<u32, Stamp>,
+    /// What was open after an exec.
+    execs: Vec<(Stamp, Bitmap)>,
+    /// Thread groups that use the table together (`CLONE_FILES`); empty while it is one.
+    groups: Vec<u32>,
+    pub(super) death: Option<Death>,
+}
+
+impl Epoch {
+    pub(super) fn acquire(&mut self, acquired: Acquired) -> Outcome {
+        let Acquired { fd, stamp, .. } = acquired;
+        if let Some(closed_at) = self.over(fd, stamp) {
+            return Outcome::Stale(Some(closed_at));
+        }
+        if let Some(death) = self.death.as_ref().filter(|death| !death.may_hold(fd)) {
+            return Outcome::Stale(Some(death.exited.stamp));
+        }
+        if let Some(held) = self
+            .held
+            .get(&fd)
+            .filter(|held| held.acquired.stamp >= stamp)
+        {
+            return Outcome::Stale(Some(held.acquired.stamp));
+        }
+        let held = Held {
+            acquired,
+            seal: None,
+        };
+        self.held
+            .insert(fd, held)
+            .map_or(Outcome::Held, Outcome::Replaced)
+    }
+
+    /// When a handle acquired at `stamp` ended, as far as the marks tell.
+    fn over(&self, fd: u32, stamp: Stamp) -> Option<Stamp> {
+        let closed = self
+            .closed
+            .get(&fd)
+            .copied()
+            .filter(|closed| stamp <= *closed);
+        let gone = |(at, open): &&(Stamp, Bitmap)| stamp <= *at && open.is_open(fd) == Some(false);
+        let exec = self.execs.iter().find(gone).map(|(at, _)| *at);
+        closed.into_iter().chain(exec).min()
+    }
+
+    pub(super) fn release(&mut self, fd: u32, stamp: Stamp) -> Option<Held> {
+        let mark = self.closed.entry(fd).or_insert(stamp);
+        *mark = (*mark).max(stamp);
+        if self.held.get(&fd)?.acquired.stamp > stamp {
+            return None;
+        }
+        self.held.remove(&fd)
+    }
+
+    pub(super) fn exec(&mut self, stamp: Stamp, open: Bitmap) -> Vec<Held> {
+        let gone = |fd: &u32, held: &mut Held| {
+            held.acquired.stamp <= stamp && open.is_open(*fd) == Some(false)
+        };
+        let closed = self.held.extract_if(gone).map(|(_, held)| held).collect();
+        self.execs.push((stamp, open));
+        closed
+    }
+
+    pub(super) fn die(&mut self, death: Death) -> Vec<Held> {
+        let gone = |fd: &u32, _: &mut Held| !death.may_hold(*fd);
+        let closed = self.held.extract_if(gone).map(|(_, held)| held).collect();
+        self.death = Some(death);
+        closed
+    }
+
+    /// The end, and what was held at it, by number.
+    pub(super) fn bury(self) -> Option<(Death, Vec<Held>)> {
+        let mut held: Vec<_> = self.held.into_values().collect();
+        held.sort_by_key(|held| held.acquired.fd);
+        Some((self.death?, held))
+    }
+
+    pub(super) fn share(&mut self, tgid: u32) {
+        if !self.groups.contains(&tgid) {
+            self.groups.push(tgid);
+        }
+    }
+
+    /// A group stops using the table; true where it was the last, or the only one.
+    pub(super) fn unshare(&mut self, tgid: u32) -> bool {
+        self.groups.retain(|group| *group != tgid);
+        self.groups.is_empty()
+    }
+
+    pub(super) fn unmark(&mut self, fd: u32, stamp: Stamp) {
+        if self.closed.get(&fd).is_some_and(|closed| *closed <= stamp) {
+            self.closed.remove(&fd);
+        }
+    }
+
+    pub(super) fn forget_execs(&mut self, cutoff: Stamp) {
+        self.execs.retain(|(stamp, _)| *stamp > cutoff);
+    }
+
+    pub(super) fn remove(&mut self, fd: u32, stamp: Stamp) -> Option<Held> {
+        if self.held.get(&fd)?.acquired.stamp != stamp {
+            return None;
+        }
+        self.held.remove(&fd)
+    }
+
+    pub(super) fn drop_owned_by(&mut self, process: ProcessId) -> u64 {
+        if self.death.is_some() {
+            return 0;
+        }
+        self.groups.retain(|group| *group != process.tgid);
+        self.held
+            .extract_if(|_, held| held.acquired.process == process)
+            .count() as u64
+    }
+
+    /// Nothing hangs on this epoch any more.
+    pub(super) fn is_empty(&self) -> bool {
+        let Self {
+            held,
+            closed,
+            execs,
+            groups,
+            death,
+        } = self;
+        let live = held.is_empty() && closed.is_empty() && execs.is_empty() && groups.is_empty();
+        live && death.is_none()
+    }
+}

@@ -1,0 +1,161 @@
+//! How many handles of a kind each process acquired and released, and how long the released ones
+//! lived.
+//!
+//! Only of handles that left the nursery: what lives less than about a second is paired in the
+//! kernel.
+
+use std::time::Duration;
+
+use hashbrown::HashMap;
+
+use crate::model::{
+    event::Acquired,
+    ids::{ProcessId, Stamp},
+    resource::Kind,
+};
+
+/// Which handles are counted together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupId {
+    /// Who acquired them.
+    pub process: ProcessId,
+    /// What they are.
+    pub kind: Kind,
+}
+
+impl From<&Acquired> for GroupId {
+    fn from(acquired: &Acquired) -> Self {
+        Self {
+            process: acquired.process,
+            kind: acquired.call.kind(acquired.detail),
+        }
+    }
+}
+
+const BUCKETS: usize = 64;
+
+/// Counts of one group. Lives are kept in a histogram of powers of two, 512 bytes whatever comes.
+#[derive(Clone, Debug)]
+pub struct Population {
+    /// Handles acquired.
+    pub acquired: u64,
+    /// Handles released.
+    pub released: u64,
+    lives: [u64; BUCKETS],
+}
+
+impl Default for Population {
+    fn default() -> Self {
+        Self {
+            acquired: 0,
+            released: 0,
+            lives: [0; BUCKETS],
+        }
+    }
+}
+
+impl Population {
+    fn lived(&mut self, life: Duration) {
+        let nanoseconds = u64::try_from(life.as_nanos()).unwrap_or(u64::MAX);
+        let bucket = u64::BITS
+            .saturating_sub(nanoseconds.leading_zeros())
+            .min(63);
+        if let Some(count) = self.lives.get_mut(bucket as usize) {
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// Half of the released lived no longer than this; an upper bound, exact to a factor of two.
+    /// `None` where nothing was released.
+    pub fn median_life(&self) -> Option<Duration> {
+        let total: u64 = self
+            .lives
+            .iter()
+            .fold(0, |sum, count| sum.saturating_add(*count));
+        let mut seen = 0u64;
+        for (bucket, count) in self.lives.iter().enumerate() {
+            seen = seen.saturating_add(*count);
+            if total > 0 && seen.saturating_mul(2) >= total {
+                return Some(Duration::from_nanos(1u64.checked_shl(bucket as u32)?));
+            }
+        }
+        None
+    }
+}
+
+/// All groups, by process.
+#[derive(Debug, Default)]
+pub struct Populations {
+    processes: HashMap<ProcessId, Vec<(Kind, Population)>>,
+}
+
+impl Populations {
+    pub(super) fn acquired(&mut self, acquired: &Acquired) {
+        let population = self.entry(acquired.into());
+        population.acquired = population.acquired.saturating_add(1);
+    }
+
+    pub(super) fn released(&mut self, acquired: &Acquired, at: Option<Stamp>) {
+        let population = self.entry(acquired.into());
+        population.released = population.released.saturating_add(1);
+        if let Some(at) = at {
+            population.lived(at.since(acquired.stamp));
+        }
+    }
+
+    fn entry(&mut self, group: GroupId) -> &mut Population {
+        let kinds = self.processes.entry(group.process).or_default();
+        let index = kinds
+            .iter()
+            .position(|(kind, _)| *kind == group.kind)
+            .unwrap_or(kinds.len());
+        if index == kinds.len() {
+            kinds.push((group.kind, Population::default()));
+        }
+        #[expect(clippy::indexing_slicing, reason = "pushed above where it was missing")]
+        &mut kinds[index].1
+    }
+
+    /// Counts of a group; zeros where it has none.
+    pub fn get(&self, group: GroupId) -> Population {
+        let kinds = self
+            .processes
+            .get(&group.process)
+            .map_or(&[][..], Vec::as_slice);
+        let found = kinds.iter().find(|(kind, _)| *kind == group.kind);
+        found
+            .map(|(_, population)| population.clone())
+            .unwrap_or_default()
+    }
+
+    /// Drops what belongs to a process that is gone and judged.
+    pub fn forget(&mut self, process: ProcessId) {
+        self.processes.remove(&process);
+    }
+
+    /// Processes that have counts.
+    pub fn len(&self) -> usize {
+        self.processes.len()
+    }
+
+    /// None has.
+    pub fn is_empty(&self) -> bool {
+        self.processes.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_life_is_within_a_factor_of_two() {
+        let mut population = Population::default();
+        assert_eq!(population.median_life(), None);
+        for millis in [1, 2, 30, 40, 50, 6000, 7000] {
+            population.lived(Duration::from_millis(millis));
+        }
+        let median = population.median_life().unwrap().as_millis();
+        assert!((40..=80).contains(&median), "median {median} ms");
+    }
+}

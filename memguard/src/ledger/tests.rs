@@ -1,0 +1,425 @@
+//! Stories of single tables, then random histories against a naive model of the kernel.
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::{bitmap::Bitmap, *};
+use crate::model::resource::Call;
+
+const TABLE: TableId = TableId(0xf00);
+
+fn process(tgid: u32) -> ProcessId {
+    ProcessId {
+        tgid,
+        start_ticks: u64::from(tgid) * 100,
+    }
+}
+
+fn open(tgid: u32, fd: u32, stamp: u64) -> Event {
+    Event::Acquired(Acquired {
+        stamp: Stamp(stamp),
+        table: TABLE,
+        fd,
+        process: process(tgid),
+        tid: tgid,
+        exec_id: 1,
+        call: Call::Openat,
+        detail: 0,
+    })
+}
+
+fn close(tgid: u32, fd: u32, stamp: u64) -> Event {
+    Event::Released(Released {
+        stamp: Stamp(stamp),
+        table: TABLE,
+        fd,
+        process: process(tgid),
+    })
+}
+
+fn snapshot(tgid: u32, occasion: Occasion, open: &[u32], stamp: u64) -> Event {
+    Event::Snapshot(Piece {
+        stamp: Stamp(stamp),
+        table: TABLE,
+        process: process(tgid),
+        occasion,
+        first: 0,
+        table_bits: 256,
+        truncated: false,
+        bits: Bitmap::of(open).bytes().to_vec(),
+    })
+}
+
+fn exit(tgid: u32, stamp: u64, group_dead: bool, last_user: bool) -> Event {
+    Event::Exited(Exited {
+        stamp: Stamp(stamp),
+        process: process(tgid),
+        table: TABLE,
+        exec_id: 1,
+        group_dead,
+        last_user,
+        snapshot_lost: false,
+        uid: 0,
+        status: 0,
+        comm: *b"story\0\0\0\0\0\0\0\0\0\0\0",
+    })
+}
+
+fn death(tgid: u32, open: &[u32], stamp: u64) -> [Event; 2] {
+    [
+        snapshot(tgid, Occasion::Death, open, stamp),
+        exit(tgid, stamp, true, true),
+    ]
+}
+
+fn ledger(events: impl IntoIterator<Item = Event>) -> Ledger {
+    let mut ledger = Ledger::new();
+    for event in events {
+        ledger.apply(event);
+    }
+    ledger
+}
+
+fn held(ledger: &Ledger) -> Vec<u32> {
+    let mut held: Vec<_> = ledger.held().map(|held| held.acquired.fd).collect();
+    held.sort_unstable();
+    held
+}
+
+/// Numbers left by each process judged, in order.
+fn judge(ledger: &mut Ledger, cutoff: u64) -> Vec<(u32, Vec<u32>)> {
+    let sweep = ledger.begin_sweep();
+    let judged = ledger.end_sweep(sweep, Stamp(cutoff));
+    let fds = |held: &[Held]| held.iter().map(|held| held.acquired.fd).collect();
+    judged
+        .iter()
+        .map(|judged| (judged.exited.process.tgid, fds(&judged.left)))
+        .collect()
+}
+
+#[test]
+fn a_release_removes_only_what_is_older() {
+    for (events, expected, why) in [
+        (vec![open(1, 3, 10), close(1, 3, 20)], vec![], "in order"),
+        (
+            vec![close(1, 3, 20), open(1, 3, 10)],
+            vec![],
+            "the release came first",
+        ),
+        (vec![close(1, 3, 20), open(1, 3, 30)], vec![3], "reopened"),
+        (
+            vec![open(1, 3, 30), close(1, 3, 20)],
+            vec![3],
+            "reopened, the release came last",
+        ),
+        (
+            vec![open(1, 3, 10), close(1, 3, 10)],
+            vec![],
+            "taken back with its own stamp",
+        ),
+        (
+            vec![open(1, 3, 30), open(1, 3, 10)],
+            vec![3],
+            "an older one came last",
+        ),
+        (
+            vec![open(1, 3, 10), close(2, 3, 20)],
+            vec![],
+            "another process of the table closed it",
+        ),
+    ] {
+        assert_eq!(held(&ledger(events)), expected, "{why}");
+    }
+}
+
+#[test]
+fn at_death_the_bitmap_is_the_truth() {
+    let mut ledger = ledger([open(1, 3, 10), open(1, 4, 11)]);
+    for event in death(1, &[0, 1, 2, 4], 20) {
+        ledger.apply(event);
+    }
+    ledger.apply(open(1, 5, 12));
+    assert_eq!(held(&ledger), [] as [u32; 0], "nothing of the dead is held");
+    assert_eq!(judge(&mut ledger, 0), [(1, vec![4])]);
+    assert_eq!(judge(&mut ledger, 0), [], "judged once");
+}
+
+#[test]
+fn a_late_record_of_the_dead_is_not_the_next_ones() {
+    let mut events = vec![];
+    events.extend(death(1, &[3], 20));
+    events.extend([open(2, 3, 30)]);
+    events.extend(death(2, &[3], 40));
+    events.extend([open(1, 3, 10)]);
+    let mut ledger = ledger(events);
+    let judged = judge(&mut ledger, 0);
+    assert_eq!(judged, [(1, vec![3]), (2, vec![3])]);
+}
+
+#[test]
+fn deaths_that_come_during_a_sweep_wait_for_the_next() {
+    let mut ledger = ledger([open(1, 3, 10)]);
+    let sweep = ledger.begin_sweep();
+    for event in death(1, &[3], 20) {
+        ledger.apply(event);
+    }
+    assert!(ledger.end_sweep(sweep, Stamp(5)).is_empty());
+    assert_eq!(judge(&mut ledger, 0), [(1, vec![3])]);
+}
+
+#[test]
+fn threads_that_exit_together_are_judged_once() {
+    let [bitmap, group] = death(1, &[3], 20);
+    let mut ledger = ledger([open(1, 3, 10), bitmap, group, exit(1, 21, false, true)]);
+    assert_eq!(judge(&mut ledger, 0), [(1, vec![3])]);
+    ledger.apply(exit(1, 22, true, true));
+    assert_eq!(judge(&mut ledger, 0), [], "not even after it was judged");
+}
+
+#[test]
+fn a_table_outlives_a_process_that_shares_it() {
+    let fork = Event::Forked(Forked {
+        stamp: Stamp(5),
+        parent: process(1),
+        child: 2,
+        table: TABLE,
+        shares_table: true,
+    });
+    let child = [
+        snapshot(2, Occasion::Death, &[3], 20),
+        exit(2, 20, true, false),
+    ];
+    let mut ledger = ledger([fork, open(2, 3, 10)].into_iter().chain(child));
+    assert_eq!(
+        judge(&mut ledger, 0),
+        [(2, vec![])],
+        "the child ended, its table did not"
+    );
+    assert_eq!(held(&ledger), [3]);
+    for event in death(1, &[3], 30) {
+        ledger.apply(event);
+    }
+    assert_eq!(judge(&mut ledger, 0), [(1, vec![3])]);
+}
+
+#[test]
+fn a_threads_own_table_is_closed_when_it_ends() {
+    let mut ledger = ledger([
+        open(1, 3, 10),
+        snapshot(1, Occasion::Death, &[3], 20),
+        exit(1, 20, false, true),
+        open(1, 3, 30),
+        snapshot(1, Occasion::Death, &[3], 40),
+        exit(1, 40, false, true),
+    ]);
+    assert_eq!(judge(&mut ledger, 0), [], "the process goes on");
+    assert_eq!(held(&ledger), [] as [u32; 0]);
+    assert_eq!(ledger.state_count(), 1, "only the process itself is left");
+}
+
+#[test]
+fn exec_closes_what_is_close_on_exec() {
+    let mut ledger = ledger([open(1, 3, 10), open(1, 4, 11)]);
+    ledger.apply(snapshot(1, Occasion::Exec, &[0, 4], 20));
+    ledger.apply(open(1, 5, 12));
+    ledger.apply(open(1, 6, 21));
+    assert_eq!(
+        held(&ledger),
+        [4, 6],
+        "5 was opened before, came after, and is closed"
+    );
+}
+
+#[test]
+fn marks_go_once_no_late_record_can_need_them() {
+    let mut ledger = ledger([close(1, 3, 20)]);
+    let sweep = ledger.begin_sweep();
+    assert!(ledger.end_sweep(sweep, Stamp(19)).is_empty());
+    ledger.apply(open(1, 3, 10));
+    assert_eq!(held(&ledger), [] as [u32; 0]);
+    let sweep = ledger.begin_sweep();
+    assert!(ledger.end_sweep(sweep, Stamp(20)).is_empty());
+    assert_eq!((ledger.marks.len(), ledger.tables.len()), (0, 0));
+}
+
+#[test]
+fn a_process_that_vanished_is_counted_not_judged() {
+    let mut ledger = ledger([open(1, 3, 10)]);
+    let fork = Forked {
+        stamp: Stamp(50),
+        parent: process(9),
+        child: 1,
+        table: TableId(1),
+        shares_table: false,
+    };
+    ledger.apply(Event::Forked(fork));
+    assert_eq!(
+        (ledger.oddities.ends_missed, ledger.oddities.unjudged),
+        (1, 1)
+    );
+    assert_eq!(held(&ledger), [] as [u32; 0]);
+}
+
+/// One step of a history, as the kernel executes it.
+#[derive(Clone, Debug)]
+enum Step {
+    Open { late: bool },
+    Close(u8),
+    Exec { cloexec: u64 },
+    Die,
+    Sweep,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => any::<bool>().prop_map(|late| Step::Open { late }),
+        4 => any::<u8>().prop_map(Step::Close),
+        1 => any::<u64>().prop_map(|cloexec| Step::Exec { cloexec }),
+        1 => Just(Step::Die),
+        1 => Just(Step::Sweep),
+    ]
+}
+
+/// The kernel: one table in one piece of memory, used by one process after the other.
+#[derive(Default)]
+struct Kernel {
+    open: BTreeMap<u32, u64>,
+    tgid: u32,
+    now: u64,
+    /// Records that are still in the nursery.
+    nursery: Vec<Acquired>,
+}
+
+impl Kernel {
+    fn open_fds(&self) -> Vec<u32> {
+        self.open.keys().copied().collect()
+    }
+}
+
+/// Drives the ledger as the agent does and notes what it ought to say.
+#[derive(Default)]
+struct Play {
+    kernel: Kernel,
+    ledger: Ledger,
+    expected: Vec<(u32, Vec<u32>)>,
+    judged: Vec<(u32, Vec<u32>)>,
+}
+
+impl Play {
+    fn step(&mut self, step: &Step) {
+        self.kernel.now += 10;
+        match step {
+            Step::Open { late } => self.open(*late),
+            Step::Close(pick) => self.close(*pick),
+            Step::Exec { cloexec } => self.exec(*cloexec),
+            Step::Die => self.die(),
+            Step::Sweep => self.sweep(),
+        }
+    }
+
+    fn open(&mut self, late: bool) {
+        let Kernel {
+            open: table,
+            tgid,
+            now,
+            ..
+        } = &mut self.kernel;
+        let fd = (3..).find(|fd| !table.contains_key(fd)).unwrap();
+        table.insert(fd, *now);
+        let Event::Acquired(acquired) = open(*tgid + 1, fd, *now) else {
+            unreachable!()
+        };
+        if late {
+            self.kernel.nursery.push(acquired);
+        } else {
+            self.ledger.apply(Event::Acquired(acquired));
+        }
+    }
+
+    fn close(&mut self, pick: u8) {
+        let fds = self.kernel.open_fds();
+        if fds.is_empty() {
+            return;
+        }
+        let fd = fds[usize::from(pick) % fds.len()];
+        self.kernel.open.remove(&fd);
+        self.ledger
+            .apply(close(self.kernel.tgid + 1, fd, self.kernel.now));
+    }
+
+    fn exec(&mut self, cloexec: u64) {
+        self.kernel
+            .open
+            .retain(|fd, _| cloexec >> (fd % 64) & 1 == 0);
+        let (tgid, now) = (self.kernel.tgid + 1, self.kernel.now);
+        self.ledger
+            .apply(snapshot(tgid, Occasion::Exec, &self.kernel.open_fds(), now));
+    }
+
+    fn die(&mut self) {
+        let (tgid, now) = (self.kernel.tgid + 1, self.kernel.now);
+        let open = self.kernel.open_fds();
+        for event in death(tgid, &open, now) {
+            self.ledger.apply(event);
+        }
+        self.expected.push((tgid, open));
+        self.kernel.open.clear();
+        self.kernel.tgid += 1;
+    }
+
+    fn sweep(&mut self) {
+        let sweep = self.ledger.begin_sweep();
+        for acquired in std::mem::take(&mut self.kernel.nursery) {
+            self.ledger.apply(Event::Acquired(acquired));
+        }
+        let judged = self.ledger.end_sweep(sweep, Stamp(self.kernel.now));
+        let fds = |held: &[Held]| held.iter().map(|held| held.acquired.fd).collect();
+        self.judged
+            .extend(judged.iter().map(|j| (j.exited.process.tgid, fds(&j.left))));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Whatever the order in which records come, what is held and what was left is what the kernel says.
+    #[test]
+    fn histories_end_as_the_kernel_says(steps in prop::collection::vec(step(), 1..120)) {
+        let mut play = Play::default();
+        for step in &steps {
+            play.step(step);
+        }
+        play.sweep();
+        play.sweep();
+        prop_assert_eq!(held(&play.ledger), play.kernel.open_fds());
+        prop_assert_eq!(&play.judged, &play.expected);
+        let tables = play.ledger.tables.len();
+        prop_assert!(tables <= 1 && play.ledger.marks.is_empty(), "state is left behind");
+    }
+
+    /// Any records at all: no panic, and dead processes leave nothing.
+    #[test]
+    fn nonsense_does_no_harm(
+        events in prop::collection::vec((0u8..6, 1u32..4, 0u32..6, 0u64..100), 0..200)
+    ) {
+        let mut ledger = Ledger::new();
+        for (what, tgid, fd, stamp) in events {
+            ledger.apply(match what {
+                0 | 1 => open(tgid, fd, stamp),
+                2 => close(tgid, fd, stamp),
+                3 => snapshot(tgid, Occasion::Exec, &[fd], stamp),
+                4 => snapshot(tgid, Occasion::Death, &[fd], stamp),
+                _ => exit(tgid, stamp, fd % 2 == 0, fd % 3 == 0),
+            });
+        }
+        judge(&mut ledger, u64::MAX);
+        judge(&mut ledger, u64::MAX);
+        prop_assert!(ledger.marks.is_empty() && ledger.deaths.is_empty());
+    }
+}

@@ -1,0 +1,28 @@
+//! The command.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use memguard::{
+    cli::{self, Cli, Command},
+    complain, demo, doctor, pipeline, tell,
+};
+
+fn main() -> ExitCode {
+    let code = match Cli::parse().command {
+        None => {
+            tell(cli::FIRST_RUN);
+            Ok(0)
+        }
+        Some(Command::Watch(args)) => pipeline::watch(&args),
+        Some(Command::Run(args)) => pipeline::run(&args),
+        Some(Command::Doctor(args)) => Ok(doctor::doctor(args.json)),
+        Some(Command::Demo) => demo::demo(),
+        Some(Command::DemoLeaker) => Ok(demo::leak()),
+    };
+    let code = code.unwrap_or_else(|failure| {
+        complain(&failure.to_string());
+        failure.code
+    });
+    ExitCode::from(code)
+}

@@ -1,0 +1,150 @@
+//! What happened, as values: the kernel's records after `decode`.
+
+use crate::model::{
+    ids::{ProcessId, Stamp, TableId},
+    resource::Call,
+};
+
+/// One record of the kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A handle left the nursery.
+    Acquired(Acquired),
+    /// A release that the nursery could not pair.
+    Released(Released),
+    /// A process was born.
+    Forked(Forked),
+    /// A process became another program.
+    Execed(Execed),
+    /// A process, or a table, ended.
+    Exited(Exited),
+    /// A piece of a table's bitmap.
+    Snapshot(Piece),
+}
+
+/// A descriptor that a process acquired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acquired {
+    /// When the call returned.
+    pub stamp: Stamp,
+    /// In which table.
+    pub table: TableId,
+    /// Descriptor number.
+    pub fd: u32,
+    /// Who acquired it.
+    pub process: ProcessId,
+    /// Which of its threads.
+    pub tid: u32,
+    /// Which program image of the process it was; rises by one with every exec.
+    pub exec_id: u32,
+    /// By which call.
+    pub call: Call,
+    /// What the call's arguments tell; see [`Call::kind`].
+    pub detail: u64,
+}
+
+/// A descriptor that was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Released {
+    /// When the call began, or the stamp of the acquisition where it was taken back.
+    pub stamp: Stamp,
+    /// In which table.
+    pub table: TableId,
+    /// Descriptor number.
+    pub fd: u32,
+    /// Who closed it.
+    pub process: ProcessId,
+}
+
+/// A new process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forked {
+    /// When it was made.
+    pub stamp: Stamp,
+    /// Its parent.
+    pub parent: ProcessId,
+    /// Its thread group id; its start is known from its first own record.
+    pub child: u32,
+    /// The parent's table.
+    pub table: TableId,
+    /// Whether the child uses the parent's table (`CLONE_FILES`) instead of a copy.
+    pub shares_table: bool,
+}
+
+/// A process that became another program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Execed {
+    /// When the new image was in place.
+    pub stamp: Stamp,
+    /// Who.
+    pub process: ProcessId,
+    /// The table after exec, private to the process.
+    pub table: TableId,
+    /// The new image.
+    pub exec_id: u32,
+    /// Effective user id.
+    pub uid: u32,
+    /// Path as given to exec; bytes, not text.
+    pub path: Vec<u8>,
+    /// Arguments, separated by NUL, the first 256 bytes.
+    pub args: Vec<u8>,
+    /// Path or arguments were cut.
+    pub text_cut: bool,
+    /// Pieces of the table's snapshot were lost.
+    pub snapshot_lost: bool,
+}
+
+/// The end of a process, or of a table's last user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exited {
+    /// When.
+    pub stamp: Stamp,
+    /// Who.
+    pub process: ProcessId,
+    /// The table it used.
+    pub table: TableId,
+    /// The image that ended.
+    pub exec_id: u32,
+    /// No thread of the process is left.
+    pub group_dead: bool,
+    /// The task was the table's only user.
+    pub last_user: bool,
+    /// Pieces of the table's snapshot were lost.
+    pub snapshot_lost: bool,
+    /// Effective user id.
+    pub uid: u32,
+    /// `wait(2)` status.
+    pub status: u32,
+    /// Command name, NUL padded.
+    pub comm: [u8; 16],
+}
+
+/// Why a snapshot was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// The table or the process ended.
+    Death,
+    /// The process became another program; close-on-exec descriptors are closed.
+    Exec,
+}
+
+/// A piece of a descriptor table's bitmap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// When the whole snapshot was begun; the same in all its pieces.
+    pub stamp: Stamp,
+    /// Which table.
+    pub table: TableId,
+    /// In whose context.
+    pub process: ProcessId,
+    /// Why.
+    pub occasion: Occasion,
+    /// First descriptor of the piece.
+    pub first: u32,
+    /// Descriptors in the whole table.
+    pub table_bits: u32,
+    /// The kernel's table is longer than snapshots are.
+    pub truncated: bool,
+    /// One bit a descriptor, lowest first.
+    pub bits: Vec<u8>,
+}

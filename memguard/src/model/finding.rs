@@ -1,0 +1,194 @@
+//! What is wrong, and how sure we are.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::model::{
+    ids::Stamp,
+    process::ProcessInfo,
+    resource::{Call, Kind},
+};
+
+/// What was judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// Held past the minimum age, no pattern.
+    Aged,
+    /// Piles up while the process runs.
+    Leak,
+    /// Held by a process at its exit.
+    Left,
+    /// Came over an exec from the program before; its acquirer is another image.
+    Inherited,
+    /// A pile that went flat or away.
+    Cleared,
+}
+
+impl Verdict {
+    /// As it stands in the output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Aged => "aged",
+            Self::Leak => "leak",
+            Self::Left => "left",
+            Self::Inherited => "inherited",
+            Self::Cleared => "cleared",
+        }
+    }
+
+    /// How loud to be about it.
+    pub fn severity(self) -> Severity {
+        match self {
+            Self::Leak => Severity::Warn,
+            Self::Aged | Self::Left | Self::Inherited | Self::Cleared => Severity::Info,
+        }
+    }
+}
+
+/// Severity in OpenTelemetry's terms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// 9.
+    Info,
+    /// 13.
+    Warn,
+    /// 17.
+    Error,
+}
+
+/// Where in its life a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum State {
+    /// Reported for the first time.
+    Opened,
+    /// Changed in a way that matters.
+    Updated,
+    /// The handles are released, or the process is gone.
+    Resolved,
+}
+
+/// What a loss of events does to a result.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// Events that did not reach the agent, for this process where known, else on the host.
+    pub events_lost: u64,
+    /// Why the result may be wrong; empty where it is conclusive.
+    pub reasons: Vec<String>,
+}
+
+impl Evidence {
+    /// Nothing was lost that could change the verdict.
+    pub fn conclusive(&self) -> bool {
+        self.reasons.is_empty()
+    }
+}
+
+/// One handle of a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// Descriptor number.
+    pub fd: u32,
+    /// When it was acquired; `None` where it was open before memguard came.
+    pub acquired_at: Option<Stamp>,
+    /// How long it has been held, at the finding's `last_seen`.
+    pub age: Option<Duration>,
+    /// The call that acquired it.
+    pub call: Option<Call>,
+    /// Path or peer, from `/proc`, while the process lives.
+    pub target: Option<String>,
+}
+
+/// How fast a count grows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Growth {
+    /// Handles per second.
+    pub slope_per_second: f64,
+    /// Over what time it was measured.
+    pub window: Duration,
+}
+
+/// A ceiling that the finding is heading for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// For example `RLIMIT_NOFILE`.
+    pub name: &'static str,
+    /// Its value.
+    pub value: u64,
+    /// What is in use of it.
+    pub used: u64,
+    /// At the present growth; `None` where it does not grow.
+    pub exhausted_in: Option<Duration>,
+}
+
+/// Handles of one process that share resource and kind, and what is wrong with them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// Unique in this run of memguard.
+    pub id: u64,
+    /// The same for the same leak in other runs and on other hosts.
+    pub fingerprint: u64,
+    /// Where in its life the finding is.
+    pub state: State,
+    /// What was judged.
+    pub verdict: Verdict,
+    /// Who holds the handles.
+    pub process: Arc<ProcessInfo>,
+    /// What they are.
+    pub kind: Kind,
+    /// Which calls acquired them.
+    pub calls: Vec<Call>,
+    /// 0 to 1.
+    pub confidence: f64,
+    /// The kernel was asked, and showed every one of them open (or, at a death, in the table's own
+    /// bitmap).
+    pub verified: bool,
+    /// When the finding was opened.
+    pub first_seen: Stamp,
+    /// When it was last judged.
+    pub last_seen: Stamp,
+    /// Handles open now, or at the death.
+    pub open_count: u64,
+    /// Handles of this process and kind that outlived the nursery; short-lived ones are paired in
+    /// the kernel and not counted one by one.
+    pub acquired_count: u64,
+    /// Those of `acquired_count` that were released.
+    pub released_count: u64,
+    /// Age of the oldest.
+    pub oldest_age: Option<Duration>,
+    /// How fast the count grows.
+    pub growth: Option<Growth>,
+    /// The limit it is heading for.
+    pub limit: Option<Limit>,
+    /// Some of the handles, oldest first.
+    pub samples: Vec<Sample>,
+    /// One line on what to do.
+    pub suggestion: Option<String>,
+    /// What was lost on the way.
+    pub evidence: Evidence,
+}
+
+impl Finding {
+    /// One sentence for people.
+    pub fn sentence(&self) -> String {
+        let process = &self.process;
+        let who = format!("{}[{}]", process.label(), process.id.tgid);
+        let calls: Vec<_> = self.calls.iter().map(|call| call.name()).collect();
+        let what = format!(
+            "{} {} from {}",
+            self.open_count,
+            self.kind.noun(self.open_count),
+            calls.join(", ")
+        );
+        let fate = match self.verdict {
+            Verdict::Aged => "held long",
+            Verdict::Leak => "never closed",
+            Verdict::Left => "still open at exit",
+            Verdict::Inherited => "inherited over exec",
+            Verdict::Cleared => "no longer piling up",
+        };
+        let growth = self.growth.map_or_else(String::new, |growth| {
+            let seconds = growth.window.as_secs_f64();
+            format!(", {:+.1}/s for {seconds:.0} s", growth.slope_per_second)
+        });
+        format!("{who}: {what} {fate}{growth}")
+    }
+}

@@ -1,0 +1,11 @@
+//! Plain values that every module speaks in: no I/O, no clock, no serialisation.
+//!
+//! [`ids`] names things, [`resource`] says what kind they are, [`event`] is what happened,
+//! [`process`] who did it, [`finding`] what is wrong, and [`report`] what a sink is told.
+
+pub mod event;
+pub mod finding;
+pub mod ids;
+pub mod process;
+pub mod report;
+pub mod resource;

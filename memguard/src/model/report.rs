@@ -1,0 +1,146 @@
+//! What a sink is told, in the order it happens.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::model::{
+    finding::{Evidence, Finding, Limit},
+    ids::{ProcessId, Stamp},
+    process::ProcessInfo,
+    resource::Kind,
+};
+
+/// One thing to tell.
+#[derive(Clone, Debug)]
+pub enum Report {
+    /// Everything is attached; what follows is complete from here.
+    Started(Started),
+    /// What a process holds, whenever it was acquired.
+    Census(Census),
+    /// A finding was opened, updated or resolved.
+    Finding(Box<Finding>),
+    /// A watched process ended and was judged.
+    Exited(ProcessExited),
+    /// Losses began, or what the programs can see changed.
+    Health(Health),
+    /// The command of `run` and all it started were judged.
+    RunSummary(Box<Summary>),
+    /// The agent ends.
+    Stopped(Box<Summary>),
+}
+
+/// The agent is ready.
+#[derive(Clone, Debug)]
+pub struct Started {
+    /// When the first probe was attached.
+    pub stamp: Stamp,
+    /// What is watched, in words: `pid 4242 and its descendants`.
+    pub scope: String,
+    /// Probes that are attached.
+    pub attached: Vec<String>,
+    /// Probes that are not, with the reason.
+    pub missing: Vec<(String, String)>,
+    /// Memory of maps and ring in the kernel.
+    pub kernel_bytes: u64,
+}
+
+/// How many descriptors of one kind a process holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CensusRow {
+    /// The kind.
+    pub kind: Kind,
+    /// How many.
+    pub count: u64,
+    /// The most frequent targets with their counts, most frequent first; digits folded to `#`.
+    pub targets: Vec<(String, u64)>,
+}
+
+/// What a process holds.
+#[derive(Clone, Debug)]
+pub struct Census {
+    /// When it was counted.
+    pub stamp: Stamp,
+    /// Who.
+    pub process: Arc<ProcessInfo>,
+    /// All its descriptors.
+    pub open: u64,
+    /// Those that were open before memguard attached; never a leak.
+    pub preexisting: u64,
+    /// Share of `RLIMIT_NOFILE`.
+    pub limit: Option<Limit>,
+    /// Resident memory.
+    pub rss_bytes: Option<u64>,
+    /// By kind, largest first.
+    pub rows: Vec<CensusRow>,
+    /// Not every descriptor was looked at (there were more than the census reads).
+    pub partial: bool,
+}
+
+/// A watched process ended.
+#[derive(Clone, Debug)]
+pub struct ProcessExited {
+    /// When.
+    pub stamp: Stamp,
+    /// Who.
+    pub process: Arc<ProcessInfo>,
+    /// `wait(2)` status.
+    pub status: Option<u32>,
+    /// Descriptors it acquired and held at its exit.
+    pub left: u64,
+    /// Judged against the kernel's own bitmap of its table.
+    pub verified: bool,
+    /// What was lost on the way.
+    pub evidence: Evidence,
+}
+
+/// A change in what can be trusted.
+#[derive(Clone, Debug)]
+pub struct Health {
+    /// When it was noticed.
+    pub stamp: Stamp,
+    /// What was lost since the last report, by counter name.
+    pub lost: Vec<(String, u64)>,
+    /// Whom it concerns, where known.
+    pub processes: Vec<ProcessId>,
+}
+
+/// How it ended, and what it cost.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// When.
+    pub stamp: Stamp,
+    /// Time observed.
+    pub observed: Duration,
+    /// Processes that were judged at their exit.
+    pub processes_judged: u64,
+    /// Processes that were still running.
+    pub processes_running: u64,
+    /// Findings opened, by verdict name.
+    pub findings: Vec<(&'static str, u64)>,
+    /// Handles left at exit, all processes together.
+    pub left: u64,
+    /// Every counter, kernel's and agent's, by name.
+    pub counters: Vec<(String, u64)>,
+    /// What was lost.
+    pub evidence: Evidence,
+    /// CPU time of the agent.
+    pub agent_cpu: Duration,
+    /// Anonymous resident memory of the agent.
+    pub agent_rss_bytes: Option<u64>,
+    /// Memory of maps and ring in the kernel.
+    pub kernel_bytes: u64,
+    /// Only for `run`: the command's exit code, and the one memguard ends with.
+    pub exit: Option<RunExit>,
+}
+
+/// How the command of `run` ended.
+#[derive(Clone, Debug)]
+pub struct RunExit {
+    /// The command's process.
+    pub process: Option<Arc<ProcessInfo>>,
+    /// The command's own code; 128 + n where signal n killed it.
+    pub command_code: i32,
+    /// What memguard ends with.
+    pub code: i32,
+    /// Why, in words.
+    pub reason: String,
+}

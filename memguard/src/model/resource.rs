@@ -1,0 +1,226 @@
+//! What kinds of handles there are, and which call makes which.
+
+use memguard_common::event::call;
+
+/// The family a finding belongs to; `resource` in the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Resource {
+    /// A descriptor that is not a socket.
+    Fd,
+    /// A socket.
+    Socket,
+}
+
+impl Resource {
+    /// As it stands in the output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fd => "fd",
+            Self::Socket => "socket",
+        }
+    }
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $label:literal, $noun:literal, $nouns:literal;)*) => {
+        /// What a handle is; `kind` in the output.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Kind {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Kind {
+            /// As it stands in the output.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => $label,)* }
+            }
+
+            /// What people call `count` of them.
+            pub fn noun(self, count: u64) -> &'static str {
+                match self { $(Self::$name => if count == 1 { $noun } else { $nouns },)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A regular file.
+    File = "file", "file", "files";
+    /// A directory.
+    Dir = "dir", "directory", "directories";
+    /// A pipe or FIFO.
+    Pipe = "pipe", "pipe end", "pipe ends";
+    /// A TCP socket.
+    Tcp = "tcp", "TCP socket", "TCP sockets";
+    /// A UDP socket.
+    Udp = "udp", "UDP socket", "UDP sockets";
+    /// A Unix domain socket.
+    Unix = "unix", "Unix socket", "Unix sockets";
+    /// A netlink socket.
+    Netlink = "netlink", "netlink socket", "netlink sockets";
+    /// epoll.
+    Epoll = "epoll", "epoll descriptor", "epoll descriptors";
+    /// eventfd.
+    Eventfd = "eventfd", "eventfd", "eventfds";
+    /// timerfd.
+    Timerfd = "timerfd", "timerfd", "timerfds";
+    /// signalfd.
+    Signalfd = "signalfd", "signalfd", "signalfds";
+    /// inotify.
+    Inotify = "inotify", "inotify descriptor", "inotify descriptors";
+    /// fanotify.
+    Fanotify = "fanotify", "fanotify descriptor", "fanotify descriptors";
+    /// memfd.
+    Memfd = "memfd", "memfd", "memfds";
+    /// pidfd.
+    Pidfd = "pidfd", "pidfd", "pidfds";
+    /// userfaultfd.
+    Userfaultfd = "userfaultfd", "userfaultfd", "userfaultfds";
+    /// `io_uring`.
+    IoUring = "io_uring", "io_uring ring", "io_uring rings";
+    /// A perf event.
+    Perf = "perf", "perf event", "perf events";
+    /// A BPF object.
+    Bpf = "bpf", "BPF object", "BPF objects";
+    /// A terminal.
+    Pty = "pty", "terminal", "terminals";
+    /// A POSIX message queue.
+    Mqueue = "mqueue", "message queue", "message queues";
+    /// A device node.
+    Device = "device", "device", "devices";
+    /// Anything else.
+    Other = "other", "descriptor", "descriptors";
+    /// A socket of another family.
+    OtherSocket = "other", "socket", "sockets";
+}
+
+impl Kind {
+    /// The family the kind belongs to.
+    pub fn resource(self) -> Resource {
+        match self {
+            Self::Tcp | Self::Udp | Self::Unix | Self::Netlink | Self::OtherSocket => {
+                Resource::Socket
+            }
+            _ => Resource::Fd,
+        }
+    }
+}
+
+/// The call that acquired a handle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Call {
+    /// `open(2)`.
+    Open,
+    /// `openat(2)`.
+    Openat,
+    /// `openat2(2)`.
+    Openat2,
+    /// `creat(2)`.
+    Creat,
+    /// `socket(2)`.
+    Socket,
+    /// `accept(2)`.
+    Accept,
+    /// `accept4(2)`.
+    Accept4,
+}
+
+/// A call number that this version of memguard does not know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownCall(pub u32);
+
+impl TryFrom<u32> for Call {
+    type Error = UnknownCall;
+
+    fn try_from(number: u32) -> Result<Self, UnknownCall> {
+        Ok(match number {
+            call::OPEN => Self::Open,
+            call::OPENAT => Self::Openat,
+            call::OPENAT2 => Self::Openat2,
+            call::CREAT => Self::Creat,
+            call::SOCKET => Self::Socket,
+            call::ACCEPT => Self::Accept,
+            call::ACCEPT4 => Self::Accept4,
+            other => return Err(UnknownCall(other)),
+        })
+    }
+}
+
+impl Call {
+    /// Name of the system call.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Openat => "openat",
+            Self::Openat2 => "openat2",
+            Self::Creat => "creat",
+            Self::Socket => "socket",
+            Self::Accept => "accept",
+            Self::Accept4 => "accept4",
+        }
+    }
+
+    /// What the call made, as far as the call itself tells; `/proc` knows better while the process
+    /// lives. `detail` is [`memguard_common::event::Acquired::detail`].
+    pub fn kind(self, detail: u64) -> Kind {
+        match self {
+            Self::Open | Self::Openat | Self::Openat2 | Self::Creat => opened(detail),
+            Self::Socket | Self::Accept | Self::Accept4 => socket(detail),
+        }
+    }
+}
+
+/// Flags as `open(2)` takes them; `O_DIRECTORY` is part of `O_TMPFILE`, which makes a file.
+fn opened(flags: u64) -> Kind {
+    let flags = flags as libc::c_int;
+    let tmpfile = flags & libc::O_TMPFILE == libc::O_TMPFILE;
+    if flags & libc::O_DIRECTORY != 0 && !tmpfile {
+        Kind::Dir
+    } else {
+        Kind::File
+    }
+}
+
+/// Detail as [`memguard_common::event::socket_detail`] packs it.
+fn socket(detail: u64) -> Kind {
+    let family = i32::from(detail as u16);
+    let kind = i32::from((detail >> 16) as u16);
+    let protocol = i32::from((detail >> 32) as u16);
+    match (family, kind, protocol) {
+        (libc::AF_UNIX, ..) => Kind::Unix,
+        (libc::AF_NETLINK, ..) => Kind::Netlink,
+        (libc::AF_INET | libc::AF_INET6, libc::SOCK_STREAM, 0 | libc::IPPROTO_TCP) => Kind::Tcp,
+        (libc::AF_INET | libc::AF_INET6, libc::SOCK_DGRAM, 0 | libc::IPPROTO_UDP) => Kind::Udp,
+        _ => Kind::OtherSocket,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use memguard_common::event::socket_detail;
+
+    use super::*;
+
+    #[test]
+    fn the_call_tells_the_kind() {
+        let tcp = socket_detail(libc::AF_INET as u16, libc::SOCK_STREAM as u16, 0);
+        let icmp = socket_detail(libc::AF_INET as u16, libc::SOCK_RAW as u16, 1);
+        let dir = (libc::O_DIRECTORY | libc::O_CLOEXEC) as u64;
+        for (call, detail, expected) in [
+            (Call::Openat, 0, Kind::File),
+            (Call::Openat, dir, Kind::Dir),
+            (Call::Open, libc::O_TMPFILE as u64, Kind::File),
+            (Call::Socket, tcp, Kind::Tcp),
+            (Call::Accept4, tcp, Kind::Tcp),
+            (Call::Socket, icmp, Kind::OtherSocket),
+        ] {
+            assert_eq!(call.kind(detail), expected, "{call:?} {detail:#x}");
+        }
+    }
+
+    #[test]
+    fn unknown_calls_are_refused() {
+        assert_eq!(Call::try_from(0), Err(UnknownCall(0)));
+        assert_eq!(Call::try_from(4711), Err(UnknownCall(4711)));
+    }
+}

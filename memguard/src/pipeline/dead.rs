@@ -1,0 +1,155 @@
+//! Reports processes that ended: what they left, and that they were judged.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    Agent,
+    living::{calls, confidence, fingerprint, sample},
+};
+use crate::{
+    ledger::{Held, Judgement, population::GroupId},
+    model::{
+        finding::{Evidence, Finding, State, Verdict},
+        ids::{ProcessId, Stamp},
+        process::ProcessInfo,
+        report::{ProcessExited, Report},
+        resource::Kind,
+    },
+};
+
+/// Handles shown with what was left.
+const SAMPLES: usize = 5;
+
+/// What all findings of one end share.
+struct End {
+    process: ProcessId,
+    info: Arc<ProcessInfo>,
+    verified: bool,
+    evidence: Evidence,
+    stamp: Stamp,
+}
+
+impl Agent {
+    /// One process, once.
+    pub(super) fn report_end(&mut self, judgement: Judgement) {
+        let info = self.identities.ended(&judgement);
+        let Judgement {
+            exited,
+            left,
+            verified,
+            ..
+        } = judgement;
+        let (process, stamp) = (exited.process, exited.stamp);
+        for finding in self.findings.ended(process, stamp) {
+            self.out.report(&Report::Finding(Box::new(finding)));
+        }
+        let evidence = self.end_evidence(process, verified);
+        let end = End {
+            process,
+            info,
+            verified,
+            evidence,
+            stamp,
+        };
+        let mut count = 0;
+        for ((kind, verdict), held) in grouped(left, exited.exec_id) {
+            if self.judging.wants(kind) {
+                count += held.len() as u64;
+                self.report_left(&end, kind, verdict, &held);
+            }
+        }
+        self.tally.judged += 1;
+        self.tally.left += count;
+        self.ledger.populations.forget(process);
+        self.losses.forget(process);
+        let End {
+            info: process,
+            evidence,
+            ..
+        } = end;
+        let status = Some(exited.status);
+        let exited = ProcessExited {
+            stamp,
+            process,
+            status,
+            left: count,
+            verified,
+            evidence,
+        };
+        self.out.report(&Report::Exited(exited));
+    }
+
+    fn end_evidence(&self, process: ProcessId, verified: bool) -> Evidence {
+        let mut evidence = self.evidence(Some(process));
+        if !verified {
+            evidence
+                .reasons
+                .push("the snapshot of its descriptor table was lost".to_owned());
+        }
+        evidence
+    }
+
+    fn report_left(&mut self, end: &End, kind: Kind, verdict: Verdict, held: &[Held]) {
+        let group = GroupId {
+            process: end.process,
+            kind,
+        };
+        let population = self.ledger.populations.get(group);
+        let calls = calls(held);
+        let fact = if end.verified { 1.0 } else { 0.5 };
+        let inherited = verdict == Verdict::Inherited;
+        let advice = "open it with O_CLOEXEC, so that exec closes it";
+        let finding = Finding {
+            id: 0,
+            fingerprint: fingerprint(&end.info, kind, &calls),
+            state: State::Opened,
+            verdict,
+            process: Arc::clone(&end.info),
+            kind,
+            calls,
+            confidence: confidence(fact, &end.evidence),
+            verified: end.verified,
+            first_seen: end.stamp,
+            last_seen: end.stamp,
+            open_count: held.len() as u64,
+            acquired_count: population.acquired,
+            released_count: population.released,
+            oldest_age: held
+                .iter()
+                .map(|held| end.stamp.since(held.acquired.stamp))
+                .max(),
+            growth: None,
+            limit: None,
+            samples: held
+                .iter()
+                .take(SAMPLES)
+                .map(|h| sample(h, None, end.stamp))
+                .collect(),
+            suggestion: inherited.then(|| advice.to_owned()),
+            evidence: end.evidence.clone(),
+        };
+        let finding = self.findings.left(finding, end.stamp);
+        self.out.report(&Report::Finding(Box::new(finding)));
+    }
+}
+
+/// By kind, what the last program image acquired and what it inherited apart; oldest first.
+fn grouped(left: Vec<Held>, exec_id: u32) -> BTreeMap<(Kind, Verdict), Vec<Held>> {
+    let mut groups: BTreeMap<(Kind, Verdict), Vec<Held>> = BTreeMap::new();
+    for held in left {
+        let own = held.acquired.exec_id >= exec_id;
+        let verdict = if own {
+            Verdict::Left
+        } else {
+            Verdict::Inherited
+        };
+        groups
+            .entry((GroupId::from(&held.acquired).kind, verdict))
+            .or_default()
+            .push(held);
+    }
+    for held in groups.values_mut() {
+        held.sort_unstable_by_key(|held| held.acquired.stamp);
+    }
+    groups
+}

@@ -1,0 +1,358 @@
+//! Judges processes that run: groups, detectors, verification, findings.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use hashbrown::HashMap;
+
+use super::Agent;
+use crate::{
+    detect::{self, Check, History, Subject},
+    ledger::{
+        HandleId, Held,
+        population::{GroupId, Population},
+    },
+    model::{
+        finding::{Evidence, Finding, Growth, Limit, Sample, State, Verdict},
+        ids::{ProcessId, Stamp},
+        process::ProcessInfo,
+        report::Report,
+        resource::{Call, Kind},
+    },
+    source::{
+        kernel,
+        procfs::{Seen, socket_inode},
+    },
+    verify::{self, Witness},
+};
+
+/// How many survivors each group had over time.
+pub(super) type Piles = HashMap<GroupId, History>;
+
+/// Handles shown with a finding.
+const SAMPLES: usize = 5;
+/// Most handles looked at in one judgement, 2.5 µs each.
+const LOOKS: usize = 20_000;
+
+/// A group whose handles were looked at.
+struct Verified {
+    group: GroupId,
+    survivors: Vec<Held>,
+    seen: Vec<Seen>,
+    /// Every survivor was looked at.
+    complete: bool,
+}
+
+impl Agent {
+    /// Looks at every group of every living process.
+    pub(super) fn judge_living(&mut self) {
+        let now = kernel::now();
+        let groups = self.survivors(now);
+        self.clear_vanished(&groups, now);
+        let mut looks = LOOKS;
+        for (group, survivors) in groups {
+            self.piles
+                .entry(group)
+                .or_default()
+                .record(now, survivors.len() as u64);
+            if !matches!(self.check(group, &survivors, now), Check::Suspect(_)) {
+                self.resolve(group, now);
+                continue;
+            }
+            let verified = self.look_at(group, survivors, &mut looks, now);
+            self.conclude_living(&verified, now);
+        }
+        self.out.flush();
+    }
+
+    /// Handles held for the minimum age, by group, oldest first. What came over an exec belongs to
+    /// the program before and is judged at exit.
+    fn survivors(&self, now: Stamp) -> BTreeMap<GroupId, Vec<Held>> {
+        let mut groups: BTreeMap<GroupId, Vec<Held>> = BTreeMap::new();
+        for held in self.ledger.held() {
+            let group = GroupId::from(&held.acquired);
+            let old = now.since(held.acquired.stamp) >= self.judging.min_age;
+            if old && self.judging.wants(group.kind) && !self.is_inherited(held) {
+                groups.entry(group).or_default().push(*held);
+            }
+        }
+        for survivors in groups.values_mut() {
+            survivors.sort_unstable_by_key(|held| held.acquired.stamp);
+        }
+        groups
+    }
+
+    fn is_inherited(&self, held: &Held) -> bool {
+        let process = self.ledger.processes.get(held.acquired.process);
+        let current = process.and_then(|process| process.exec_id);
+        current.is_some_and(|current| held.acquired.exec_id < current)
+    }
+
+    fn clear_vanished(&mut self, groups: &BTreeMap<GroupId, Vec<Held>>, now: Stamp) {
+        self.piles.retain(|group, _| groups.contains_key(group));
+        let open: Vec<_> = self.findings.groups().collect();
+        for group in open.into_iter().filter(|group| !groups.contains_key(group)) {
+            self.resolve(group, now);
+        }
+    }
+
+    fn resolve(&mut self, group: GroupId, now: Stamp) {
+        if let Some(finding) = self.findings.cleared(group, now) {
+            self.out.report(&Report::Finding(Box::new(finding)));
+        }
+    }
+
+    fn check(&self, group: GroupId, survivors: &[Held], now: Stamp) -> Check {
+        let population = self.ledger.populations.get(group);
+        let history = self.piles.get(&group).cloned().unwrap_or_default();
+        let observed_from = self.observed_from(group.process);
+        detect::check(
+            &self.detectors,
+            &Subject {
+                survivors,
+                population: &population,
+                history: &history,
+                observed_from,
+                warm_at: observed_from.after(self.judging.warm_up),
+                min_age: self.judging.min_age,
+                now,
+            },
+        )
+    }
+
+    fn observed_from(&self, process: ProcessId) -> Stamp {
+        let born = self
+            .ledger
+            .processes
+            .get(process)
+            .and_then(|process| process.born);
+        born.unwrap_or(self.attached_at)
+    }
+
+    /// Asks the kernel about every survivor; drops from the ledger what is refuted.
+    fn look_at(
+        &mut self,
+        group: GroupId,
+        survivors: Vec<Held>,
+        looks: &mut usize,
+        now: Stamp,
+    ) -> Verified {
+        let mut verified = Verified {
+            group,
+            survivors: Vec::new(),
+            seen: Vec::new(),
+            complete: true,
+        };
+        let Some(witness) = Witness::of(&self.procfs, &self.kernel.nursery, group.process) else {
+            return verified;
+        };
+        for held in survivors {
+            let Some(left) = looks.checked_sub(1) else {
+                verified.complete = false;
+                break;
+            };
+            *looks = left;
+            let handle = HandleId::from(&held.acquired);
+            match witness.look(&held) {
+                verify::Verdict::Verified(seen) => {
+                    verified.survivors.push(held);
+                    verified.seen.push(seen);
+                }
+                verify::Verdict::Sealed(seal) => self.ledger.seal(handle, seal),
+                verify::Verdict::Refuted => self.ledger.refute(handle, now),
+                verify::Verdict::Unknown => verified.complete = false,
+            }
+        }
+        verified
+    }
+
+    /// Judges anew what is left after verification, and reports it.
+    fn conclude_living(&mut self, verified: &Verified, now: Stamp) {
+        let group = verified.group;
+        let Check::Suspect(evidence) = self.check(group, &verified.survivors, now) else {
+            return;
+        };
+        let population = self.ledger.populations.get(group);
+        let info = self.living(group.process);
+        let mut finding = self.describe(verified, &population, info, now);
+        finding.verdict = evidence.verdict;
+        finding.confidence = confidence(evidence.confidence, &finding.evidence);
+        finding.suggestion = suggestion(&finding);
+        if let Some(finding) = self.findings.judged(group, finding, now) {
+            self.out.report(&Report::Finding(Box::new(finding)));
+        }
+    }
+
+    fn living(&mut self, process: ProcessId) -> Arc<ProcessInfo> {
+        let known = self.ledger.processes.get(process);
+        self.identities.living(&self.procfs, process, known)
+    }
+
+    fn describe(
+        &self,
+        verified: &Verified,
+        population: &Population,
+        process: Arc<ProcessInfo>,
+        now: Stamp,
+    ) -> Finding {
+        let Verified {
+            group,
+            survivors,
+            seen,
+            complete,
+        } = verified;
+        let growth = self.piles.get(group).and_then(growth);
+        let calls = calls(survivors);
+        let kind = self.kind(group, seen);
+        Finding {
+            id: 0,
+            fingerprint: fingerprint(&process, kind, &calls),
+            state: State::Opened,
+            verdict: Verdict::Aged,
+            kind,
+            calls,
+            confidence: 0.0,
+            verified: *complete,
+            first_seen: now,
+            last_seen: now,
+            open_count: survivors.len() as u64,
+            acquired_count: population.acquired,
+            released_count: population.released,
+            oldest_age: survivors.first().map(|held| now.since(held.acquired.stamp)),
+            growth,
+            limit: self.limit(group.process, growth),
+            samples: self.samples(group, survivors, seen, now),
+            suggestion: None,
+            evidence: self.evidence(Some(group.process)),
+            process,
+        }
+    }
+
+    /// What `/proc` shows, where it shows one kind for all; else what the call told.
+    fn kind(&self, group: &GroupId, seen: &[Seen]) -> Kind {
+        let mut kinds = seen.iter().map(Seen::kind);
+        let Some(first) = kinds.next() else {
+            return group.kind;
+        };
+        let told = first.resource() == group.kind.resource() && first != Kind::OtherSocket;
+        if told && kinds.all(|kind| kind == first) {
+            first
+        } else {
+            group.kind
+        }
+    }
+
+    fn samples(
+        &self,
+        group: &GroupId,
+        survivors: &[Held],
+        seen: &[Seen],
+        now: Stamp,
+    ) -> Vec<Sample> {
+        let tgid = group.process.tgid;
+        let is_socket = |seen: &Seen| socket_inode(&seen.target).is_some();
+        let tid = survivors.first().map_or(tgid, |held| held.acquired.tid);
+        let tid = self
+            .procfs
+            .live_thread(tgid, tid)
+            .ok()
+            .flatten()
+            .unwrap_or(tgid);
+        let sockets = seen.iter().take(SAMPLES).any(is_socket);
+        let sockets = sockets.then(|| self.procfs.sockets(tgid, tid));
+        let described = |seen: &Seen, fd: u32| {
+            let (inode, sockets) = (socket_inode(&seen.target)?, sockets.as_ref()?);
+            let known = sockets
+                .describe(inode)
+                .or_else(|| self.procfs.protocol(tgid, tid, fd));
+            known.map(|(_, text)| text)
+        };
+        let pairs = survivors.iter().zip(seen).take(SAMPLES);
+        let sampled = pairs.map(|(held, seen)| {
+            let target = described(seen, held.acquired.fd).unwrap_or_else(|| seen.target.clone());
+            sample(held, Some(target), now)
+        });
+        sampled.collect()
+    }
+
+    fn limit(&self, process: ProcessId, growth: Option<Growth>) -> Option<Limit> {
+        let value = self.procfs.nofile_limit(process.tgid)?;
+        let used = self.procfs.descriptor_count(process.tgid).ok()?;
+        let slope = growth
+            .map(|growth| growth.slope_per_second)
+            .filter(|slope| *slope > 0.0);
+        let left = value.saturating_sub(used) as f64;
+        let exhausted_in = slope.and_then(|slope| Duration::try_from_secs_f64(left / slope).ok());
+        Some(Limit {
+            name: "RLIMIT_NOFILE",
+            value,
+            used,
+            exhausted_in,
+        })
+    }
+}
+
+fn growth(history: &History) -> Option<Growth> {
+    let (slope_per_second, seconds) = history.slope()?;
+    Some(Growth {
+        slope_per_second,
+        window: Duration::from_secs_f64(seconds),
+    })
+}
+
+/// One handle for people.
+pub(super) fn sample(held: &Held, target: Option<String>, now: Stamp) -> Sample {
+    let acquired = &held.acquired;
+    Sample {
+        fd: acquired.fd,
+        acquired_at: Some(acquired.stamp),
+        age: Some(now.since(acquired.stamp)),
+        call: Some(acquired.call),
+        target,
+    }
+}
+
+/// The calls that acquired them, each once.
+pub(super) fn calls(held: &[Held]) -> Vec<Call> {
+    let mut calls: Vec<_> = held.iter().map(|held| held.acquired.call).collect();
+    calls.sort_unstable();
+    calls.dedup();
+    calls
+}
+
+/// Resource, kind, executable and calls; frames will join them when origins are known.
+pub(super) fn fingerprint(process: &ProcessInfo, kind: Kind, calls: &[Call]) -> u64 {
+    let label = process.label();
+    let executable = process.executable.as_deref().unwrap_or(&label);
+    let parts = [kind.resource().name(), kind.name(), executable].into_iter();
+    crate::findings::fingerprint(parts.chain(calls.iter().map(|call| call.name())))
+}
+
+/// A result in doubt is worth half.
+pub(super) fn confidence(confidence: f64, evidence: &Evidence) -> f64 {
+    if evidence.conclusive() {
+        confidence
+    } else {
+        confidence / 2.0
+    }
+}
+
+/// One line that is right, or none.
+fn suggestion(finding: &Finding) -> Option<String> {
+    if finding.verdict != Verdict::Leak {
+        return None;
+    }
+    let waiting = |sample: &&Sample| {
+        sample
+            .target
+            .as_ref()
+            .is_some_and(|target| target.ends_with("CLOSE_WAIT"))
+    };
+    if finding.samples.iter().any(|sample| waiting(&sample)) {
+        return Some("the peer has closed; close the socket once read returns 0".to_owned());
+    }
+    let calls: Vec<_> = finding.calls.iter().map(|call| call.name()).collect();
+    let calls = calls.join(" and ");
+    Some(format!(
+        "close what {calls} returned on every path, error paths included"
+    ))
+}

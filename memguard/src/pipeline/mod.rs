@@ -1,0 +1,233 @@
+//! Wires sources, ledger, detectors and sinks together, and does nothing else.
+//!
+//! One task owns everything here. It waits for records, for the clock and for signals, and after
+//! each lets the modules do their work in the order of the data: kernel → decode → ledger → detect
+//! → findings → sinks.
+
+mod census;
+mod dead;
+mod living;
+mod losses;
+mod output;
+mod run;
+mod watch;
+
+use std::time::Duration;
+
+use hashbrown::HashMap;
+
+use self::{living::Piles, losses::Losses, output::Outputs};
+pub use self::{run::run, watch::watch};
+use crate::{
+    cli::KindFilter,
+    decode::decode,
+    detect::Detector,
+    failure::Failure,
+    findings::Findings,
+    identify::Identities,
+    ledger::Ledger,
+    model::{
+        ids::{ProcessId, Stamp},
+        report::{Report, Started},
+        resource::{Kind, Resource},
+    },
+    preflight::Facts,
+    source::{
+        kernel::{self, Kernel, Ring, Sizes, Target},
+        procfs::Procfs,
+    },
+};
+
+/// How often the nursery is swept, and how old a record must be to be taken.
+const SWEEP: Duration = Duration::from_secs(1);
+
+/// How to judge.
+#[derive(Clone, Debug)]
+pub struct Judging {
+    /// How long a handle must be held to be looked at.
+    pub min_age: Duration,
+    /// What is acquired this early is resident.
+    pub warm_up: Duration,
+    /// How often.
+    pub interval: Duration,
+    /// Which handles to report.
+    pub kinds: Vec<KindFilter>,
+}
+
+impl Judging {
+    fn wants(&self, kind: Kind) -> bool {
+        let resource = kind.resource();
+        self.kinds.iter().any(|filter| match filter {
+            KindFilter::All => true,
+            KindFilter::Fd => resource == Resource::Fd,
+            KindFilter::Socket => resource == Resource::Socket,
+        })
+    }
+}
+
+/// Everything that runs.
+#[derive(Debug)]
+struct Agent {
+    kernel: Kernel,
+    ring: Ring,
+    ledger: Ledger,
+    procfs: Procfs,
+    identities: Identities,
+    findings: Findings,
+    detectors: Vec<Box<dyn Detector>>,
+    piles: Piles,
+    losses: Losses,
+    out: Outputs,
+    judging: Judging,
+    attached_at: Stamp,
+    tally: Tally,
+}
+
+/// What the agent itself counts.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    swept: u64,
+    undecodable: u64,
+    judged: u64,
+    left: u64,
+}
+
+impl Agent {
+    /// Loads and attaches. Nothing is watched yet.
+    fn start(facts: &Facts, sizes: Sizes, judging: Judging, out: Outputs) -> Result<Self, Failure> {
+        let load = |error| Failure::caused("cannot load the BPF programs", error).fix(DOCTOR);
+        let mut kernel = Kernel::load(facts.layout, sizes).map_err(load)?;
+        let attach = |error| Failure::caused("cannot attach the BPF programs", error).fix(DOCTOR);
+        let attached_at = kernel.attach(&facts.plan).map_err(attach)?;
+        let poll = |error| Failure::caused("cannot poll the ring buffer", error);
+        let ring = kernel.ring().map_err(poll)?;
+        Ok(Self {
+            kernel,
+            ring,
+            ledger: Ledger::new(),
+            procfs: Procfs::new("/proc"),
+            identities: Identities::default(),
+            findings: Findings::new(judging.interval),
+            detectors: crate::detect::all(),
+            piles: Piles::default(),
+            losses: Losses::default(),
+            out,
+            judging,
+            attached_at,
+            tally: Tally::default(),
+        })
+    }
+
+    /// Tells the kernel whom to watch, and the sinks that it has begun.
+    fn begin(&mut self, facts: &Facts, target: &Target, comms: &[String], scope: String) {
+        self.kernel.target(target, comms);
+        let missing = facts.plan.unavailable.iter();
+        let started = Started {
+            stamp: self.attached_at,
+            scope,
+            attached: self
+                .kernel
+                .attached()
+                .iter()
+                .map(kernel::plan::Probe::tracepoint)
+                .collect(),
+            missing: missing
+                .map(|(probe, why)| (probe.tracepoint(), why.clone()))
+                .collect(),
+            kernel_bytes: self.kernel.bytes(),
+        };
+        self.out.report(&Report::Started(started));
+    }
+
+    /// Takes what is in the ring, up to a budget; true where it is empty now.
+    fn drain(&mut self) -> bool {
+        let Self {
+            ring,
+            ledger,
+            tally,
+            ..
+        } = self;
+        ring.drain(|bytes| take(ledger, tally, bytes))
+    }
+
+    /// Takes everything that was in the ring when this was called. A flood may fill it as fast as
+    /// it is emptied; once as much as the ring holds has been taken, what was there at first
+    /// has been.
+    fn drain_past(&mut self) {
+        for _ in 0..self.kernel.ring_budgets() {
+            if self.drain() {
+                return;
+            }
+        }
+    }
+
+    /// Takes what is due from the nursery, and judges what has died.
+    fn sweep(&mut self) {
+        self.drain_past();
+        let sweep = self.ledger.begin_sweep();
+        let cutoff = kernel::now().before(SWEEP);
+        let Self {
+            kernel,
+            ledger,
+            tally,
+            ..
+        } = self;
+        let taken = kernel
+            .nursery
+            .sweep(cutoff, &sweep.dead, |record| take(ledger, tally, record));
+        self.tally.swept += taken;
+        self.drain_past();
+        let judged = self.ledger.end_sweep(sweep, cutoff);
+        self.note_losses();
+        for judgement in judged {
+            self.report_end(judgement);
+        }
+    }
+
+    /// Processes that are watched and have not ended.
+    fn running(&self) -> usize {
+        self.ledger.processes.running().count()
+    }
+
+    /// Compares what is believed to run with `/proc`, after ends may have been lost.
+    fn reconcile(&mut self) {
+        let believed: Vec<(u32, Option<ProcessId>)> = self.ledger.processes.running().collect();
+        for (tgid, id) in believed {
+            let found = self.procfs.identity(tgid).ok();
+            let Some(id) = id else { continue };
+            if found != Some(id) {
+                self.ledger.missed_end(id);
+            }
+        }
+    }
+
+    /// Puts what a process had open before memguard came into the ledger.
+    fn seed(&mut self, tgid: u32) {
+        let Ok(id) = self.procfs.identity(tgid) else {
+            return;
+        };
+        let parent = self.procfs.info(tgid).ok().and_then(|info| info.parent);
+        let open = self.procfs.descriptors(tgid, None, usize::MAX);
+        let open = open.map(|(numbers, _)| numbers).unwrap_or_default();
+        self.ledger
+            .processes
+            .seed(id, parent, open.into_iter().collect());
+    }
+}
+
+fn take(ledger: &mut Ledger, tally: &mut Tally, bytes: &[u8]) {
+    match decode(bytes) {
+        Ok(event) => ledger.apply(event),
+        Err(_) => tally.undecodable += 1,
+    }
+}
+
+/// What helps where the kernel refuses.
+const DOCTOR: &str = "memguard doctor says what is missing";
+
+/// Counters of a map from names, for reports.
+fn sorted(counters: HashMap<String, u64>) -> Vec<(String, u64)> {
+    let mut counters: Vec<_> = counters.into_iter().collect();
+    counters.sort_unstable();
+    counters
+}

@@ -1,0 +1,47 @@
+//! What the tests of the sinks share: example reports, golden files, a check against the schema.
+
+mod check;
+mod hostile;
+mod reports;
+mod subjects;
+
+use std::{env, fs, path::PathBuf};
+
+pub(super) use self::{
+    check::check_schema,
+    hostile::{hostile_reports, hostile_text},
+    reports::{census, finding, reports, started, summary},
+    subjects::{context, process},
+};
+use crate::sink::{JsonlSink, Sink as _, wire::Context};
+
+/// Compares with a committed file, or writes it where `UPDATE_GOLDEN` is set.
+pub(super) fn check_golden(name: &str, actual: &str) {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/sink/golden");
+    let file = folder.join(name);
+    if env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&file, actual).expect("golden files are writable");
+    }
+    let expected = fs::read_to_string(&file).unwrap_or_default();
+    let hint = "if that is meant: UPDATE_GOLDEN=1 cargo test -p memguard golden";
+    assert!(
+        expected == actual,
+        "{name} differs, {hint}; it is now:\n{actual}"
+    );
+}
+
+/// The lines of [`reports`].
+pub(super) fn golden_lines() -> Vec<String> {
+    let Context {
+        host,
+        clock,
+        redaction,
+    } = context();
+    let mut out = Vec::new();
+    let mut sink = JsonlSink::new(&mut out, host, clock, redaction);
+    for report in reports() {
+        sink.report(&report).expect("a Vec takes everything");
+    }
+    let text = String::from_utf8(out).expect("lines are UTF-8");
+    text.lines().map(str::to_owned).collect()
+}

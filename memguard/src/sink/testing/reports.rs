@@ -1,0 +1,232 @@
+//! Example reports.
+
+use std::time::Duration;
+
+use super::subjects::{SECOND, process, unknown_process};
+use crate::model::{
+    finding::{Evidence, Finding, Growth, Limit, Sample, State, Verdict},
+    ids::Stamp,
+    report::{Census, CensusRow, Health, ProcessExited, Report, RunExit, Started, Summary},
+    resource::{Call, Kind},
+};
+
+pub(super) fn sample(fd: u32) -> Sample {
+    Sample {
+        fd,
+        acquired_at: Some(Stamp(400 * SECOND + u64::from(fd))),
+        age: Some(Duration::from_millis(66_200)),
+        call: Some(Call::Socket),
+        target: Some("tcp 10.0.0.4:41522 -> 10.0.0.9:5432 CLOSE_WAIT".to_owned()),
+    }
+}
+
+fn limit() -> Limit {
+    let exhausted_in = Some(Duration::from_secs(253));
+    Limit {
+        name: "RLIMIT_NOFILE",
+        value: 1024,
+        used: 240,
+        exhausted_in,
+    }
+}
+
+fn doubt() -> Evidence {
+    let reasons = vec!["12 acquisitions of this process were lost".to_owned()];
+    Evidence {
+        events_lost: 12,
+        reasons,
+    }
+}
+
+/// A leak.
+pub(in crate::sink) fn finding() -> Finding {
+    Finding {
+        id: 0x1f,
+        fingerprint: 0x3d0a,
+        state: State::Opened,
+        verdict: Verdict::Leak,
+        process: process(),
+        kind: Kind::Tcp,
+        calls: vec![Call::Socket],
+        confidence: 0.97,
+        verified: true,
+        first_seen: Stamp(430 * SECOND),
+        last_seen: Stamp(500 * SECOND),
+        open_count: 214,
+        acquired_count: 220,
+        released_count: 6,
+        oldest_age: Some(Duration::from_millis(66_200)),
+        growth: Some(Growth {
+            slope_per_second: 3.1,
+            window: Duration::from_secs(70),
+        }),
+        limit: Some(limit()),
+        samples: [37, 38, 139, 140].map(sample).into(),
+        suggestion: Some("close the socket on the error path too".to_owned()),
+        evidence: Evidence::default(),
+    }
+}
+
+/// A finding of a process that is hardly known.
+fn bare_finding() -> Finding {
+    let untold = Sample {
+        fd: 3,
+        acquired_at: None,
+        age: None,
+        call: None,
+        target: None,
+    };
+    Finding {
+        id: 0x20,
+        state: State::Updated,
+        verdict: Verdict::Left,
+        process: unknown_process(),
+        kind: Kind::File,
+        calls: vec![Call::Openat, Call::Open],
+        confidence: f64::NAN,
+        verified: false,
+        oldest_age: None,
+        growth: None,
+        limit: None,
+        samples: vec![untold],
+        suggestion: None,
+        evidence: doubt(),
+        ..finding()
+    }
+}
+
+pub(in crate::sink) fn started() -> Started {
+    Started {
+        stamp: Stamp(400 * SECOND),
+        scope: "pid 4242 and its descendants".to_owned(),
+        attached: vec!["sys_exit_openat".to_owned(), "sys_enter_close".to_owned()],
+        missing: vec![("sys_exit_creat".to_owned(), "not in this kernel".to_owned())],
+        kernel_bytes: 4_823_450,
+    }
+}
+
+pub(in crate::sink) fn census() -> Census {
+    let tcp = CensusRow {
+        kind: Kind::Tcp,
+        count: 214,
+        targets: vec![("tcp #.#.#.#:# -> #.#.#.#:# CLOSE_WAIT".to_owned(), 214)],
+    };
+    let files = [("/var/log/api.log", 20), ("/etc/hosts", 1)];
+    let targets = files
+        .map(|(target, count)| (target.to_owned(), count))
+        .into();
+    let files = CensusRow {
+        kind: Kind::File,
+        count: 25,
+        targets,
+    };
+    let epoll = CensusRow {
+        kind: Kind::Epoll,
+        count: 1,
+        targets: Vec::new(),
+    };
+    Census {
+        stamp: Stamp(401 * SECOND),
+        process: process(),
+        open: 240,
+        preexisting: 238,
+        limit: Some(Limit {
+            exhausted_in: None,
+            ..limit()
+        }),
+        rss_bytes: Some(31 << 20),
+        rows: vec![tcp, files, epoll],
+        partial: false,
+    }
+}
+
+pub(super) fn exited() -> ProcessExited {
+    ProcessExited {
+        stamp: Stamp(501 * SECOND),
+        process: process(),
+        status: Some(9),
+        left: 16,
+        verified: true,
+        evidence: Evidence::default(),
+    }
+}
+
+pub(super) fn health() -> Health {
+    let lost = [("evicted_ring_full", 10), ("released_ring_full", 2)];
+    Health {
+        stamp: Stamp(502 * SECOND),
+        lost: lost.map(|(name, number)| (name.to_owned(), number)).into(),
+        processes: vec![process().id, unknown_process().id],
+    }
+}
+
+/// The end of `watch`.
+pub(in crate::sink) fn summary() -> Summary {
+    Summary {
+        stamp: Stamp(503 * SECOND),
+        observed: Duration::from_millis(12_345),
+        processes_judged: 41,
+        processes_running: 0,
+        findings: vec![("left", 3), ("leak", 1)],
+        left: 16,
+        counters: vec![("seen".to_owned(), 100), ("paired".to_owned(), 84)],
+        evidence: Evidence::default(),
+        agent_cpu: Duration::from_millis(120),
+        agent_rss_bytes: Some(6_396_313),
+        kernel_bytes: 4_823_450,
+        exit: None,
+    }
+}
+
+fn run_summary() -> Summary {
+    let reason = "--fail-on left".to_owned();
+    let exit = RunExit {
+        process: Some(process()),
+        command_code: 0,
+        code: 23,
+        reason,
+    };
+    Summary {
+        exit: Some(exit),
+        ..summary()
+    }
+}
+
+/// One of each kind, and those that differ within a kind.
+pub(in crate::sink) fn reports() -> Vec<Report> {
+    let unread = Census {
+        process: unknown_process(),
+        limit: None,
+        rss_bytes: None,
+        rows: Vec::new(),
+        partial: true,
+        ..census()
+    };
+    let untold = ProcessExited {
+        status: None,
+        verified: false,
+        evidence: doubt(),
+        ..exited()
+    };
+    let resolved = Finding {
+        state: State::Resolved,
+        open_count: 0,
+        ..finding()
+    };
+    vec![
+        Report::Started(started()),
+        Report::Census(census()),
+        Report::Census(unread),
+        Report::Finding(Box::new(finding())),
+        Report::Finding(Box::new(bare_finding())),
+        Report::Finding(Box::new(resolved)),
+        Report::Exited(exited()),
+        Report::Exited(untold),
+        Report::Health(health()),
+        Report::RunSummary(Box::new(run_summary())),
+        Report::Stopped(Box::new(Summary {
+            evidence: doubt(),
+            ..summary()
+        })),
+    ]
+}

@@ -1,0 +1,228 @@
+//! What was found so far, merged over processes: the table at the end.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
+
+use crate::{
+    model::{
+        finding::{Finding, State, Verdict},
+        resource::{Call, Kind},
+    },
+    sink::words,
+};
+
+/// Findings that can still change; older ones are settled.
+const RECENT: usize = 4_096;
+/// Distinct sites that are told apart.
+const SITES: usize = 4_096;
+/// Longest label kept.
+const LABEL: usize = 64;
+
+/// Findings with equal label, kind, calls and verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Site {
+    pub(super) verdict: Verdict,
+    pub(super) label: String,
+    pub(super) kind: Kind,
+    pub(super) calls: Vec<Call>,
+}
+
+/// How much of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) count: u64,
+    pub(super) processes: u64,
+    /// One of the processes, as `api[4242]`.
+    pub(super) who: String,
+    pub(super) oldest: Option<Duration>,
+}
+
+/// All findings that count at the end, in bounded memory.
+#[derive(Debug, Default)]
+pub(super) struct Sites {
+    recent: BTreeMap<u64, (Site, Tally)>,
+    settled: HashMap<Site, Tally>,
+}
+
+impl Sites {
+    pub(super) fn record(&mut self, finding: &Finding) {
+        let resolved = finding.state == State::Resolved;
+        match finding.verdict {
+            Verdict::Cleared => self.forget(finding.id),
+            Verdict::Aged | Verdict::Inherited if resolved => self.forget(finding.id),
+            // What leaked stays a fact after the handles are gone.
+            Verdict::Leak | Verdict::Left if resolved && self.knows(finding) => {}
+            _ => self.put(finding),
+        }
+    }
+
+    /// Sites by weight: leaks first, then by number of handles.
+    pub(super) fn ranked(&self) -> Vec<(Site, Tally)> {
+        let mut sites = self.settled.clone();
+        for (site, tally) in self.recent.values() {
+            merge(&mut sites, site, tally.clone());
+        }
+        let mut sites: Vec<_> = sites.into_iter().collect();
+        sites.sort_by_cached_key(|(site, tally)| {
+            (rank(site.verdict), Reverse(tally.count), site.clone())
+        });
+        sites
+    }
+
+    fn knows(&self, finding: &Finding) -> bool {
+        let known = self.recent.get(&finding.id);
+        known.is_some_and(|(site, _)| site.verdict == finding.verdict)
+    }
+
+    fn forget(&mut self, id: u64) {
+        self.recent.remove(&id);
+    }
+
+    fn put(&mut self, finding: &Finding) {
+        self.recent
+            .insert(finding.id, (Site::of(finding), Tally::of(finding)));
+        if self.recent.len() > RECENT
+            && let Some((_, (site, tally))) = self.recent.pop_first()
+        {
+            self.settle(site, tally);
+        }
+    }
+
+    fn settle(&mut self, mut site: Site, tally: Tally) {
+        if self.settled.len() >= SITES && !self.settled.contains_key(&site) {
+            "(others)".clone_into(&mut site.label);
+        }
+        merge(&mut self.settled, &site, tally);
+    }
+}
+
+impl Site {
+    fn of(finding: &Finding) -> Self {
+        Self {
+            verdict: finding.verdict,
+            label: finding.process.label().chars().take(LABEL).collect(),
+            kind: finding.kind,
+            calls: finding.calls.clone(),
+        }
+    }
+}
+
+impl Tally {
+    fn of(finding: &Finding) -> Self {
+        Self {
+            count: finding.open_count,
+            processes: 1,
+            who: words::who(&finding.process),
+            oldest: finding.oldest_age,
+        }
+    }
+}
+
+fn merge(sites: &mut HashMap<Site, Tally>, site: &Site, more: Tally) {
+    let Some(tally) = sites.get_mut(site) else {
+        sites.insert(site.clone(), more);
+        return;
+    };
+    tally.count = tally.count.saturating_add(more.count);
+    tally.processes += more.processes;
+    tally.oldest = tally.oldest.max(more.oldest);
+}
+
+fn rank(verdict: Verdict) -> u8 {
+    match verdict {
+        Verdict::Leak => 0,
+        Verdict::Left => 1,
+        Verdict::Inherited => 2,
+        Verdict::Aged => 3,
+        Verdict::Cleared => 4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::testing;
+
+    fn check(findings: &[(u64, State, Verdict, u64)], expected: &[(Verdict, u64, u64)]) {
+        let mut sites = Sites::default();
+        for (id, state, verdict, open_count) in findings.iter().copied() {
+            sites.record(&Finding {
+                id,
+                state,
+                verdict,
+                open_count,
+                ..testing::finding()
+            });
+        }
+        let ranked: Vec<_> = sites
+            .ranked()
+            .iter()
+            .map(|(site, tally)| (site.verdict, tally.count, tally.processes))
+            .collect();
+        assert_eq!(ranked, expected);
+    }
+
+    #[test]
+    fn equal_sites_merge_over_processes_and_leaks_come_first() {
+        use State::Opened;
+        use Verdict::{Aged, Leak, Left};
+        check(
+            &[
+                (1, Opened, Left, 3),
+                (2, Opened, Left, 4),
+                (3, Opened, Leak, 2),
+                (4, Opened, Aged, 9),
+            ],
+            &[(Leak, 2, 1), (Left, 7, 2), (Aged, 9, 1)],
+        );
+    }
+
+    #[test]
+    fn a_finding_counts_once_as_it_was_last() {
+        use State::{Opened, Resolved, Updated};
+        use Verdict::{Aged, Cleared, Leak, Left};
+        check(
+            &[(1, Opened, Leak, 3), (1, Updated, Leak, 8)],
+            &[(Leak, 8, 1)],
+        );
+        check(
+            &[(1, Opened, Leak, 3), (1, Resolved, Leak, 0)],
+            &[(Leak, 3, 1)],
+        );
+        check(
+            &[(1, Opened, Leak, 3), (1, Resolved, Left, 5)],
+            &[(Left, 5, 1)],
+        );
+        check(
+            &[(1, Opened, Left, 3), (1, Resolved, Left, 3)],
+            &[(Left, 3, 1)],
+        );
+        check(&[(1, Opened, Leak, 3), (1, Updated, Cleared, 3)], &[]);
+        check(&[(1, Opened, Aged, 3), (1, Resolved, Aged, 0)], &[]);
+    }
+
+    #[test]
+    fn memory_is_bounded_and_nothing_is_lost_from_the_count() {
+        let mut sites = Sites::default();
+        for id in 0..20_000 {
+            let mut finding = testing::finding();
+            let mut process = (*finding.process).clone();
+            process.executable = Some(format!("/bin/worker-{id}"));
+            (finding.id, finding.open_count, finding.process) = (id, 2, process.into());
+            sites.record(&finding);
+        }
+        let ranked = sites.ranked();
+        assert!(ranked.len() <= RECENT + SITES + 1, "{}", ranked.len());
+        assert_eq!(
+            ranked.iter().map(|(_, tally)| tally.count).sum::<u64>(),
+            40_000
+        );
+        assert_eq!(
+            ranked.iter().map(|(_, tally)| tally.processes).sum::<u64>(),
+            20_000
+        );
+    }
+}

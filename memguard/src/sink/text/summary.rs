@@ -1,0 +1,118 @@
+//! The end: verdict first, then the sites, what was observed, and what it cost.
+
+use super::{
+    clean::width,
+    finding::tag,
+    page::{Page, Paint},
+    sites::{Site, Sites, Tally},
+    table::{Column, GAP, align},
+};
+use crate::{
+    model::report::Summary,
+    sink::{
+        outcome,
+        units::{bytes, count, duration},
+    },
+};
+
+/// Sites shown.
+const SHOWN: usize = 10;
+const INDENT: usize = 2;
+
+pub(super) fn show(page: &mut Page, summary: &Summary, sites: &Sites) {
+    page.paragraph("memguard: ", Paint::None, &outcome::verdict(summary));
+    table(page, &sites.ranked());
+    let observed = observed(summary);
+    let cost = cost(summary);
+    let both = format!("{observed}; {cost}");
+    if width(&both) <= page.columns() {
+        page.line(&both);
+    } else {
+        page.paragraph("", Paint::None, &observed);
+        page.paragraph("", Paint::None, &cost);
+    }
+    if let Some(exit) = &summary.exit {
+        page.paragraph("", Paint::None, &outcome::run_exit(exit));
+    }
+}
+
+fn table(page: &mut Page, sites: &[(Site, Tally)]) {
+    if sites.is_empty() {
+        return;
+    }
+    page.blank();
+    rows(page, &sites[..sites.len().min(SHOWN)]);
+    if let Some(more) = sites.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        page.line(&format!(
+            "  … and {}",
+            count(more as u64, "more site", "more sites")
+        ));
+    }
+    page.blank();
+}
+
+fn rows(page: &mut Page, sites: &[(Site, Tally)]) {
+    let heading = ["", "COUNT", "WHAT", "PROCESS", "CALLS", "OLDEST"].map(str::to_owned);
+    let cells = sites.iter().map(|(site, tally)| cells(site, tally));
+    let cells = [heading].into_iter().chain(cells).collect();
+    let layout = [
+        Column::LEFT,
+        Column::RIGHT,
+        Column::shrinking_to(4),
+        Column::shrinking_to(6),
+        Column::shrinking_to(3),
+        Column::RIGHT,
+    ];
+    let paints = [Paint::None]
+        .into_iter()
+        .chain(sites.iter().map(|(site, _)| tag(site.verdict).1));
+    for (row, paint) in align(cells, layout, page.columns() - INDENT)
+        .iter()
+        .zip(paints)
+    {
+        let [verdict, rest @ ..] = row;
+        let head = format!("{}{verdict}{}", " ".repeat(INDENT), " ".repeat(GAP));
+        page.row(&head, paint, &rest.join(&" ".repeat(GAP)));
+    }
+}
+
+fn cells(site: &Site, tally: &Tally) -> [String; 6] {
+    let process = match tally.processes {
+        1 => tally.who.clone(),
+        number => format!("{} ×{number}", site.label),
+    };
+    let calls: Vec<_> = site.calls.iter().map(|call| call.name()).collect();
+    [
+        tag(site.verdict).0.trim_end().to_owned(),
+        tally.count.to_string(),
+        site.kind.noun(tally.count).to_owned(),
+        process,
+        calls.join(", "),
+        tally.oldest.map(duration).unwrap_or_default(),
+    ]
+}
+
+fn observed(summary: &Summary) -> String {
+    let judged = count(summary.processes_judged, "process", "processes");
+    let running = match summary.processes_running {
+        0 => String::new(),
+        number => format!(", {number} still running"),
+    };
+    let lost = count(summary.evidence.events_lost, "event", "events");
+    format!(
+        "observed {}, {judged} judged{running}, {lost} lost",
+        duration(summary.observed)
+    )
+}
+
+fn cost(summary: &Summary) -> String {
+    let cpu = summary.agent_cpu.as_secs_f64();
+    let rss = summary
+        .agent_rss_bytes
+        .map(|rss| format!(", {}", bytes(rss)))
+        .unwrap_or_default();
+    format!(
+        "cost: agent {cpu:.2} s CPU{rss}, kernel {}",
+        bytes(summary.kernel_bytes)
+    )
+}

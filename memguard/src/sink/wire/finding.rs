@@ -1,0 +1,235 @@
+//! A finding and what speaks for it.
+
+use std::time::Duration;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Serialize;
+
+use crate::{
+    model::{
+        finding::{self, State, Verdict},
+        resource::Call,
+    },
+    sink::wire::scribe::{Scribe, Text, Time},
+};
+
+/// Handles of one process that share resource and kind, and what is wrong with them.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Finding {
+    /// `f-` and a hexadecimal number, unique in one run of memguard.
+    pub id: String,
+    /// `fp1:` and 16 hexadecimal digits, the same for the same leak in other runs and on other
+    /// hosts.
+    pub fingerprint: String,
+    /// `open`, or `resolved` when the handles are released or the process is gone.
+    #[schemars(extend("enum" = ["open", "resolved"]))]
+    pub state: &'static str,
+    /// What was judged: `aged` (held past the minimum age, no pattern), `leak` (piles up while the
+    /// process runs), `left` (held by a process at its exit), `inherited` (came over an exec),
+    /// `cleared` (a pile that went flat or away).
+    #[schemars(schema_with = "verdicts")]
+    pub verdict: &'static str,
+    /// Family of the handles: `fd`, `socket`.
+    pub resource: &'static str,
+    /// What they are: `file`, `dir`, `pipe`, `tcp`, `udp`, `unix`, `epoll`, …
+    pub kind: &'static str,
+    /// System calls that acquired them.
+    pub calls: Vec<&'static str>,
+    /// From 0 to 1.
+    pub confidence: Option<f64>,
+    /// The kernel showed every one of them open.
+    pub verified: bool,
+    /// When the finding was opened.
+    pub first_seen: Time,
+    /// When it was last judged.
+    pub last_seen: Time,
+    /// Handles open now, or at the death.
+    pub open_count: u64,
+    /// Bytes in them.
+    pub open_bytes: Option<u64>,
+    /// Handles of this process and kind that outlived the nursery.
+    pub acquired_count: u64,
+    /// Those of `acquired_count` that were released.
+    pub released_count: u64,
+    /// Age of the oldest.
+    pub oldest_age_seconds: Option<f64>,
+    /// How fast the count grows.
+    pub growth: Option<Growth>,
+    /// The limit it is heading for.
+    pub limit: Option<Limit>,
+    /// Some of the handles, oldest first.
+    pub samples: Vec<Sample>,
+    /// One line on what to do.
+    pub suggestion: Option<Text>,
+    /// Samples, or ends of long texts, were left out to keep the line short.
+    pub truncated: bool,
+}
+
+impl Finding {
+    pub(super) fn new(finding: &finding::Finding, scribe: &Scribe<'_>) -> Self {
+        Self {
+            id: format!("f-{:x}", finding.id),
+            fingerprint: format!("fp1:{:016x}", finding.fingerprint),
+            state: state(finding.state),
+            verdict: finding.verdict.name(),
+            resource: finding.kind.resource().name(),
+            kind: finding.kind.name(),
+            calls: scribe.list(&finding.calls, |call| call.name()),
+            confidence: finite(finding.confidence),
+            verified: finding.verified,
+            first_seen: scribe.time(finding.first_seen),
+            last_seen: scribe.time(finding.last_seen),
+            open_count: finding.open_count,
+            open_bytes: None,
+            acquired_count: finding.acquired_count,
+            released_count: finding.released_count,
+            oldest_age_seconds: seconds(finding.oldest_age),
+            growth: finding.growth.as_ref().map(Growth::new),
+            limit: finding.limit.as_ref().map(Limit::new),
+            samples: scribe.list(&finding.samples, |sample| Sample::new(sample, scribe)),
+            suggestion: scribe.maybe(finding.suggestion.as_deref()),
+            truncated: false,
+        }
+    }
+}
+
+fn state(state: State) -> &'static str {
+    match state {
+        State::Opened | State::Updated => "open",
+        State::Resolved => "resolved",
+    }
+}
+
+fn verdicts(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": VERDICTS.map(Verdict::name) })
+}
+
+/// Every verdict there is.
+pub(super) const VERDICTS: [Verdict; 5] = [
+    Verdict::Aged,
+    Verdict::Leak,
+    Verdict::Left,
+    Verdict::Inherited,
+    Verdict::Cleared,
+];
+
+/// JSON has no infinities.
+fn finite(number: f64) -> Option<f64> {
+    number.is_finite().then_some(number)
+}
+
+fn seconds(duration: Option<Duration>) -> Option<f64> {
+    duration.as_ref().map(Duration::as_secs_f64)
+}
+
+/// How fast a count grows.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Growth {
+    /// Handles a second.
+    pub slope_per_second: Option<f64>,
+    /// Name of the estimator.
+    pub method: Option<&'static str>,
+    /// How likely such a slope is by chance.
+    pub p_value: Option<f64>,
+    /// Over what time it was measured.
+    pub window_seconds: f64,
+}
+
+impl Growth {
+    fn new(growth: &finding::Growth) -> Self {
+        Self {
+            slope_per_second: finite(growth.slope_per_second),
+            method: None,
+            p_value: None,
+            window_seconds: growth.window.as_secs_f64(),
+        }
+    }
+}
+
+/// A ceiling.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Limit {
+    /// For example `RLIMIT_NOFILE`.
+    pub name: &'static str,
+    /// Its value.
+    pub value: u64,
+    /// What is in use of it.
+    pub used: u64,
+    /// When it is reached at the present growth; null where nothing grows.
+    pub exhausted_in_seconds: Option<f64>,
+}
+
+impl Limit {
+    pub(super) fn new(limit: &finding::Limit) -> Self {
+        let finding::Limit {
+            name,
+            value,
+            used,
+            exhausted_in,
+        } = *limit;
+        Self {
+            name,
+            value,
+            used,
+            exhausted_in_seconds: seconds(exhausted_in),
+        }
+    }
+}
+
+/// One handle.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Sample {
+    /// Descriptor number.
+    pub fd: u32,
+    /// When it was acquired; null where it was open before memguard came.
+    pub acquired_at: Option<Time>,
+    /// How long it has been held.
+    pub age_seconds: Option<f64>,
+    /// System call that acquired it.
+    pub call: Option<&'static str>,
+    /// Path or peer.
+    pub target: Option<Text>,
+}
+
+impl Sample {
+    fn new(sample: &finding::Sample, scribe: &Scribe<'_>) -> Self {
+        let finding::Sample {
+            fd,
+            acquired_at,
+            age,
+            call,
+            target,
+        } = sample;
+        Self {
+            fd: *fd,
+            acquired_at: acquired_at.map(|stamp| scribe.time(stamp)),
+            age_seconds: seconds(*age),
+            call: call.map(Call::name),
+            target: scribe.maybe(target.as_deref()),
+        }
+    }
+}
+
+/// How far the result can be trusted.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Evidence {
+    /// How it was observed.
+    pub mode: &'static str,
+    /// Events that did not reach memguard.
+    pub events_lost: u64,
+    /// Nothing was lost that could change the verdict.
+    pub conclusive: bool,
+    /// Why the result may be wrong; empty where it is conclusive.
+    pub reasons: Vec<Text>,
+}
+
+impl Evidence {
+    pub(super) fn new(evidence: &finding::Evidence, scribe: &Scribe<'_>) -> Self {
+        Self {
+            mode: "light",
+            events_lost: evidence.events_lost,
+            conclusive: evidence.conclusive(),
+            reasons: scribe.texts(&evidence.reasons),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Which event carries what.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{
+    model::{
+        finding::State,
+        report::{self, Report},
+    },
+    sink::wire::{
+        agent::{Agent, Exit, Health, Summary},
+        census::Census,
+        finding::{Evidence, Finding},
+        scribe::{Scribe, Text},
+    },
+};
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub enum EventName {
+    /// Everything is attached.
+    #[serde(rename = "memguard.agent.started")]
+    AgentStarted,
+    /// What a process holds.
+    #[serde(rename = "memguard.census")]
+    Census,
+    /// A finding was reported for the first time.
+    #[serde(rename = "memguard.finding.opened")]
+    FindingOpened,
+    /// A finding changed in a way that matters.
+    #[serde(rename = "memguard.finding.updated")]
+    FindingUpdated,
+    /// The handles were released, or the process is gone.
+    #[serde(rename = "memguard.finding.resolved")]
+    FindingResolved,
+    /// A watched process ended and was judged.
+    #[serde(rename = "memguard.process.exited")]
+    ProcessExited,
+    /// Events were lost, or what can be seen changed.
+    #[serde(rename = "memguard.health.changed")]
+    HealthChanged,
+    /// The command of `memguard run` and all it started were judged.
+    #[serde(rename = "memguard.run.summary")]
+    RunSummary,
+    /// The agent ends.
+    #[serde(rename = "memguard.agent.stopped")]
+    AgentStopped,
+}
+
+impl EventName {
+    pub(super) fn new(report: &Report) -> Self {
+        match report {
+            Report::Started(_) => Self::AgentStarted,
+            Report::Census(_) => Self::Census,
+            Report::Finding(finding) => match finding.state {
+                State::Opened => Self::FindingOpened,
+                State::Updated => Self::FindingUpdated,
+                State::Resolved => Self::FindingResolved,
+            },
+            Report::Exited(_) => Self::ProcessExited,
+            Report::Health(_) => Self::HealthChanged,
+            Report::RunSummary(_) => Self::RunSummary,
+            Report::Stopped(_) => Self::AgentStopped,
+        }
+    }
+}
+
+/// The details of an event; `event_name` decides which.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+#[expect(
+    missing_docs,
+    reason = "the types say it, and in the schema the event name decides"
+)]
+pub enum Payload {
+    Started(AgentStarted),
+    Census(CensusTaken),
+    Finding(Box<FindingChanged>),
+    Exited(ProcessExited),
+    Health(HealthChanged),
+    Summary(Box<AgentSummary>),
+}
+
+/// Details of `memguard.agent.started`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct AgentStarted {
+    /// The agent.
+    pub agent: Agent,
+}
+
+/// Details of `memguard.census`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct CensusTaken {
+    /// What the process holds.
+    pub census: Census,
+}
+
+/// Details of `memguard.finding.*`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct FindingChanged {
+    /// The finding.
+    pub finding: Finding,
+    /// Where in the program; not known yet.
+    pub stack: (),
+    /// How far it can be trusted.
+    pub evidence: Evidence,
+}
+
+/// Details of `memguard.process.exited`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ProcessExited {
+    /// How it ended.
+    pub exit: Exit,
+    /// How far that can be trusted.
+    pub evidence: Evidence,
+}
+
+/// Details of `memguard.health.changed`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct HealthChanged {
+    /// What was lost.
+    pub health: Health,
+}
+
+/// Details of `memguard.run.summary` and `memguard.agent.stopped`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct AgentSummary {
+    /// How it ended.
+    pub summary: Summary,
+    /// Every counter, the kernel's and the agent's, by name.
+    pub counters: BTreeMap<Text, u64>,
+    /// How far it can be trusted.
+    pub evidence: Evidence,
+}
+
+impl Payload {
+    pub(super) fn new(report: &Report, scribe: &Scribe<'_>) -> Self {
+        match report {
+            Report::Started(it) => Self::Started(AgentStarted {
+                agent: Agent::new(it, scribe),
+            }),
+            Report::Census(it) => Self::Census(CensusTaken {
+                census: Census::new(it, scribe),
+            }),
+            Report::Finding(it) => Self::Finding(Box::new(FindingChanged {
+                finding: Finding::new(it, scribe),
+                stack: (),
+                evidence: Evidence::new(&it.evidence, scribe),
+            })),
+            Report::Exited(it) => Self::Exited(ProcessExited {
+                exit: Exit::new(it),
+                evidence: Evidence::new(&it.evidence, scribe),
+            }),
+            Report::Health(it) => Self::Health(HealthChanged {
+                health: Health::new(it, scribe),
+            }),
+            Report::RunSummary(it) | Report::Stopped(it) => {
+                Self::Summary(Box::new(AgentSummary::new(it, scribe)))
+            }
+        }
+    }
+
+    pub(super) fn mark_truncated(&mut self, truncated: bool) {
+        *match self {
+            Self::Started(it) => &mut it.agent.truncated,
+            Self::Census(it) => &mut it.census.truncated,
+            Self::Finding(it) => &mut it.finding.truncated,
+            Self::Exited(it) => &mut it.exit.truncated,
+            Self::Health(it) => &mut it.health.truncated,
+            Self::Summary(it) => &mut it.summary.truncated,
+        } = truncated;
+    }
+}
+
+impl AgentSummary {
+    fn new(summary: &report::Summary, scribe: &Scribe<'_>) -> Self {
+        Self {
+            summary: Summary::new(summary, scribe),
+            counters: scribe.numbers(&summary.counters),
+            evidence: Evidence::new(&summary.evidence, scribe),
+        }
+    }
+}

@@ -1,0 +1,416 @@
+//! The kernel side as the agent sees it: loads the programs, attaches them, reads and steers them.
+//!
+//! [`features`] are facts, [`plan`] decides, this module does. It is the only one that knows aya.
+
+pub mod features;
+mod holder;
+mod mapping;
+mod nursery;
+pub mod plan;
+mod ring;
+pub mod tracefs;
+
+use std::{
+    fs,
+    io::{self, BufRead as _},
+    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, RawFd},
+    sync::atomic::Ordering,
+};
+
+use aya::{
+    Ebpf, EbpfLoader, VerifierLogLevel,
+    maps::{HashMap as BpfHashMap, Map, MapData, MapError, PerCpuArray, RingBuf},
+    programs::{ProgramError, TracePoint},
+};
+use memguard_common::{
+    nursery::{SETS, WAYS},
+    settings::{CgroupFilter, FILTERS, Layout, Scope, Settings},
+    stats::Stat,
+};
+use thiserror::Error;
+
+use self::{
+    mapping::Mapping,
+    plan::{Plan, Probe},
+};
+pub use self::{
+    nursery::{Nursery, RECORD},
+    ring::Ring,
+};
+use crate::model::ids::Stamp;
+
+/// The programs, compiled; `cargo xtask build-ebpf` makes them, `build.rs` checks that they are
+/// current.
+static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../bpf/memguard.bpf.o");
+
+const COUNTERS: usize = Stat::COUNT as usize;
+
+/// Why the programs do not run.
+#[derive(Debug, Error)]
+pub enum KernelError {
+    /// The object was refused: permission, verifier, or a kernel that is too old.
+    #[error("the kernel refused memguard's BPF object")]
+    Load(#[source] Box<aya::EbpfError>),
+    /// One program was refused.
+    #[error("the kernel refused the program {program}")]
+    Program {
+        /// Which.
+        program: &'static str,
+        /// Why, with the verifier's words.
+        #[source]
+        source: Box<ProgramError>,
+    },
+    /// One program could not be attached.
+    #[error("cannot attach {program} to the tracepoint {tracepoint}")]
+    Attach {
+        /// Which.
+        program: &'static str,
+        /// Where to.
+        tracepoint: String,
+        /// Why.
+        #[source]
+        source: Box<ProgramError>,
+    },
+    /// A map is missing or of another kind than the agent expects: object and agent do not match.
+    #[error("map {0} is not what it should be")]
+    Map(&'static str),
+    /// A map could not be read or written.
+    #[error("cannot use the map {0}")]
+    MapAccess(&'static str, #[source] Box<MapError>),
+    /// Mapping or polling failed.
+    #[error("cannot map or poll {0}")]
+    Io(&'static str, #[source] io::Error),
+}
+
+/// How large the kernel side is. Both are powers of two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Sets of eight slots in the nursery.
+    pub nursery_sets: u32,
+    /// Bytes of the ring.
+    pub ring_bytes: u32,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self {
+            nursery_sets: SETS,
+            ring_bytes: 4 << 20,
+        }
+    }
+}
+
+impl Sizes {
+    /// Where acquisitions begin to be dropped: the last quarter of the ring is for releases and
+    /// deaths.
+    fn watermark(self) -> u32 {
+        self.ring_bytes / 4 * 3
+    }
+}
+
+/// Which tasks to watch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Target {
+    /// Those that [`Kernel::watch`] names, their descendants, and what is called like this on exec.
+    #[default]
+    Pids,
+    /// Those in these cgroups v2, given by id and level, and below.
+    Cgroups(Vec<(u64, u32)>),
+    /// All.
+    All,
+}
+
+/// [`Layout`] as aya takes it.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+struct LayoutBytes(Layout);
+
+// SAFETY: 32-bit integers without padding, asserted in `memguard_common::settings`.
+unsafe impl aya::Pod for LayoutBytes {}
+
+/// Programs, maps and links.
+pub struct Kernel {
+    ebpf: Ebpf,
+    settings: Mapping,
+    current: Settings,
+    counters: PerCpuArray<MapData, [u64; COUNTERS]>,
+    pids: BpfHashMap<MapData, u32, u32>,
+    losses: BpfHashMap<MapData, u32, u64>,
+    /// The young generation.
+    pub nursery: Nursery,
+    ring: Option<RingBuf<MapData>>,
+    attached: Vec<Probe>,
+    bytes: u64,
+    ring_bytes: u32,
+}
+
+impl std::fmt::Debug for Kernel {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Kernel")
+            .field("attached", &self.attached)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Kernel {
+    /// Loads every program and map; nothing is attached yet, and nothing is watched.
+    pub fn load(layout: Layout, sizes: Sizes) -> Result<Self, KernelError> {
+        // Writing the log takes longer than verifying; it is wanted only of what is refused.
+        match Self::load_with(layout, sizes, VerifierLogLevel::DISABLE) {
+            Err(KernelError::Program { .. }) => {
+                Self::load_with(layout, sizes, VerifierLogLevel::VERBOSE)
+            }
+            other => other,
+        }
+    }
+
+    fn load_with(layout: Layout, sizes: Sizes, log: VerifierLogLevel) -> Result<Self, KernelError> {
+        let layout = LayoutBytes(layout);
+        let slots = sizes.nursery_sets.saturating_mul(WAYS);
+        let mut ebpf = EbpfLoader::new()
+            .btf(None)
+            .verifier_log_level(log)
+            .override_global("LAYOUT", &layout, true)
+            .override_global("NURSERY_SETS", &sizes.nursery_sets, true)
+            .map_max_entries("WORDS", sizes.nursery_sets)
+            .map_max_entries("RECORDS", slots)
+            .map_max_entries("RING", sizes.ring_bytes)
+            .load(OBJECT)
+            .map_err(|error| KernelError::Load(Box::new(error)))?;
+        load_programs(&mut ebpf)?;
+        Self::assemble(ebpf, sizes)
+    }
+
+    fn assemble(mut ebpf: Ebpf, sizes: Sizes) -> Result<Self, KernelError> {
+        let bytes = memory(&ebpf);
+        let slots = (sizes.nursery_sets * WAYS) as usize;
+        let words = map_array(&mut ebpf, "WORDS", slots * size_of::<u64>())?;
+        let records = map_array(&mut ebpf, "RECORDS", slots * RECORD)?;
+        let mut kernel = Self {
+            settings: map_array(&mut ebpf, "SETTINGS", size_of::<Settings>())?,
+            current: Settings::default(),
+            counters: take(&mut ebpf, "STATS")?,
+            pids: take(&mut ebpf, "PIDS")?,
+            losses: take(&mut ebpf, "LOSSES")?,
+            nursery: Nursery::new(words, records, sizes.nursery_sets),
+            ring: Some(take(&mut ebpf, "RING")?),
+            attached: Vec::new(),
+            ebpf,
+            bytes,
+            ring_bytes: sizes.ring_bytes,
+        };
+        kernel.current.agent = std::process::id();
+        kernel.current.ring_watermark = sizes.watermark();
+        kernel.settings.store(&kernel.current);
+        Ok(kernel)
+    }
+
+    /// Attaches what the plan says. Returns the stamp from before the first.
+    pub fn attach(&mut self, plan: &Plan) -> Result<Stamp, KernelError> {
+        let before = now();
+        for probe in &plan.probes {
+            let program = program(&mut self.ebpf, probe.program)?;
+            program
+                .attach(probe.category, probe.name)
+                .map_err(|source| KernelError::Attach {
+                    program: probe.program,
+                    tracepoint: probe.tracepoint(),
+                    source: Box::new(source),
+                })?;
+            self.attached.push(*probe);
+        }
+        Ok(before)
+    }
+
+    /// Says which tasks to watch; from now on they are.
+    pub fn target(&mut self, target: &Target, comms: &[String]) {
+        self.current.scope = match target {
+            Target::Pids => Scope::Pids,
+            Target::Cgroups(_) => Scope::Cgroups,
+            Target::All => Scope::All,
+        } as u32;
+        if let Target::Cgroups(cgroups) = target {
+            for (place, (id, level)) in self.current.cgroups.iter_mut().zip(cgroups) {
+                *place = CgroupFilter {
+                    id: *id,
+                    level: *level,
+                    pad: 0,
+                };
+            }
+            self.current.cgroup_count = cgroups.len().min(FILTERS) as u32;
+        }
+        for (place, comm) in self.current.comms.iter_mut().zip(comms) {
+            for (to, from) in place.iter_mut().take(15).zip(comm.bytes()) {
+                *to = from;
+            }
+        }
+        self.current.comm_count = comms.len().min(FILTERS) as u32;
+        self.settings.store(&self.current);
+    }
+
+    /// Watches a process and what it will fork.
+    pub fn watch(&mut self, tgid: u32) -> Result<(), KernelError> {
+        let inserted = self.pids.insert(tgid, 0, 0);
+        inserted.map_err(|error| KernelError::MapAccess("PIDS", Box::new(error)))
+    }
+
+    /// The consumer's end of the ring; once.
+    pub fn ring(&mut self) -> Result<Ring, KernelError> {
+        let ring = self.ring.take().ok_or(KernelError::Map("RING"))?;
+        Ring::new(ring).map_err(|error| KernelError::Io("RING", error))
+    }
+
+    /// Every counter of the programs, summed over the CPUs, in the order of [`Stat::ALL`]; and how
+    /// often the kernel skipped a program because another one was running on the CPU.
+    pub fn counters(&self) -> Result<Counters, KernelError> {
+        let per_cpu = self.counters.get(&0, 0);
+        let per_cpu = per_cpu.map_err(|error| KernelError::MapAccess("STATS", Box::new(error)))?;
+        let mut counters = Counters {
+            values: [0; COUNTERS],
+            skipped: 0,
+        };
+        for cpu in per_cpu.iter() {
+            for (sum, value) in counters.values.iter_mut().zip(cpu) {
+                *sum = sum.saturating_add(*value);
+            }
+        }
+        counters.skipped = self.skipped();
+        Ok(counters)
+    }
+
+    /// `recursion_misses` of all programs (since 5.12; for tracepoints since 6.7), from `fdinfo`:
+    /// aya has no accessor.
+    fn skipped(&self) -> u64 {
+        let programs = self
+            .ebpf
+            .programs()
+            .filter_map(|(_, program)| program.fd().ok());
+        programs
+            .filter_map(|fd| fdinfo(fd.as_fd(), "recursion_misses:"))
+            .sum()
+    }
+
+    /// Events lost so far, by thread group.
+    pub fn losses(&self) -> Vec<(u32, u64)> {
+        self.losses.iter().filter_map(Result::ok).collect()
+    }
+
+    /// After how many full budgets of [`Ring::drain`] everything has been taken that can have been
+    /// in the ring at first.
+    pub fn ring_budgets(&self) -> usize {
+        self.ring_bytes as usize / ring::BUDGET / ring::SMALLEST + 1
+    }
+
+    /// What is attached.
+    pub fn attached(&self) -> &[Probe] {
+        &self.attached
+    }
+
+    /// Memory that maps and programs take in the kernel, as the kernel accounts it.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Makes every program return at once.
+    pub fn stop(&mut self) {
+        self.current.stopped = 1;
+        if let Some(stopped) = self.settings.halves().first() {
+            stopped.store(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Leaves the detaching, which takes about 80 ms a tracepoint, to a process of its own, so that
+    /// memguard can end at once. To be followed by the end of the process. `close` are descriptors
+    /// that somebody may wait on, beside the standard ones.
+    pub fn leave(mut self, close: &[RawFd]) {
+        self.stop();
+        if holder::hold(close).is_err() {
+            // Then the end of this process detaches, and takes its time.
+        }
+        // The links must not be closed here, before the holder has outlived us.
+        std::mem::forget(self);
+    }
+}
+
+/// What the programs counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counters {
+    values: [u64; COUNTERS],
+    /// Runs that the kernel skipped.
+    pub skipped: u64,
+}
+
+impl Counters {
+    /// One counter.
+    pub fn get(&self, stat: Stat) -> u64 {
+        self.values.get(stat as usize).copied().unwrap_or(0)
+    }
+}
+
+/// `CLOCK_MONOTONIC` now, the clock of the stamps.
+pub fn now() -> Stamp {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    Stamp(
+        (time.tv_sec as u64)
+            .saturating_mul(1_000_000_000)
+            .saturating_add(time.tv_nsec as u64),
+    )
+}
+
+fn load_programs(ebpf: &mut Ebpf) -> Result<(), KernelError> {
+    let mut loaded: Vec<&str> = Vec::new();
+    for probe in plan::PROBES {
+        if !loaded.contains(&probe.program) {
+            program(ebpf, probe.program)?
+                .load()
+                .map_err(|source| KernelError::Program {
+                    program: probe.program,
+                    source: Box::new(source),
+                })?;
+            loaded.push(probe.program);
+        }
+    }
+    Ok(())
+}
+
+fn program<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut TracePoint, KernelError> {
+    let program = ebpf
+        .program_mut(name)
+        .and_then(|program| program.try_into().ok());
+    program.ok_or(KernelError::Map(name))
+}
+
+fn take<T: TryFrom<Map>>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, KernelError> {
+    let map = ebpf.take_map(name).ok_or(KernelError::Map(name))?;
+    T::try_from(map).ok().ok_or(KernelError::Map(name))
+}
+
+fn map_array(ebpf: &mut Ebpf, name: &'static str, bytes: usize) -> Result<Mapping, KernelError> {
+    let Some(Map::Array(map)) = ebpf.map(name) else {
+        return Err(KernelError::Map(name));
+    };
+    Mapping::new(map.fd().as_fd(), bytes).map_err(|error| KernelError::Io(name, error))
+}
+
+fn memory(ebpf: &Ebpf) -> u64 {
+    let maps = ebpf.maps().filter_map(|(_, map)| match map {
+        Map::Array(map) | Map::PerCpuArray(map) | Map::HashMap(map) | Map::RingBuf(map) => {
+            fdinfo(map.fd().as_fd(), "memlock:")
+        }
+        _ => None,
+    });
+    let programs = ebpf.programs().filter_map(|(_, program)| program.fd().ok());
+    let programs = programs.filter_map(|fd| fdinfo(fd.as_fd(), "memlock:"));
+    maps.sum::<u64>() + programs.sum::<u64>()
+}
+
+/// A number from `/proc/self/fdinfo`.
+fn fdinfo(fd: BorrowedFd<'_>, key: &str) -> Option<u64> {
+    let file = fs::File::open(format!("/proc/self/fdinfo/{}", fd.as_raw_fd())).ok()?;
+    let lines = io::BufReader::new(file).lines().map_while(Result::ok);
+    let value = lines
+        .into_iter()
+        .find_map(|line| line.strip_prefix(key).map(str::to_owned))?;
+    value.trim().parse().ok()
+}

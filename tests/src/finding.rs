@@ -1,0 +1,166 @@
+//! One line of the `memguard.finding.*` family, and sums over several.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde_json::Value;
+
+use crate::{
+    lines::{number, text},
+    times::unix_seconds,
+};
+
+/// Severity numbers from here on are warnings and worse.
+const WARN: u64 = 13;
+
+/// A finding, read from the line that holds it.
+#[derive(Clone, Copy, Debug)]
+pub struct Finding<'a>(pub &'a Value);
+
+/// One handle of a finding.
+#[derive(Clone, Copy, Debug)]
+pub struct Sample {
+    /// The descriptor's number.
+    pub fd: u64,
+    /// When it was acquired, in seconds since 1970.
+    pub acquired_at: f64,
+    /// How old it was when the line was written.
+    pub age_seconds: f64,
+}
+
+impl<'a> Finding<'a> {
+    /// What tells this finding from others of the same run.
+    pub fn id(self) -> &'a str {
+        text(self.0, "/memguard/finding/id")
+    }
+
+    /// `left`, `leak`, `aged` …
+    pub fn verdict(self) -> &'a str {
+        text(self.0, "/memguard/finding/verdict")
+    }
+
+    /// `fd`, `socket`, `mmap` or `heap`.
+    pub fn resource(self) -> &'a str {
+        text(self.0, "/memguard/finding/resource")
+    }
+
+    /// `file`, `tcp`, `pipe` …
+    pub fn kind(self) -> &'a str {
+        text(self.0, "/memguard/finding/kind")
+    }
+
+    /// Whether it is over: the handles are released, or the process is gone.
+    pub fn is_resolved(self) -> bool {
+        text(self.0, "/memguard/finding/state") == "resolved"
+    }
+
+    /// How many handles the finding is about.
+    pub fn open_count(self) -> u64 {
+        number(self.0, "/memguard/finding/open_count")
+    }
+
+    /// Age of its oldest handle.
+    pub fn oldest_age_seconds(self) -> f64 {
+        let age = self
+            .0
+            .pointer("/memguard/finding/oldest_age_seconds")
+            .and_then(Value::as_f64);
+        age.unwrap_or_else(|| panic!("no age in {}", self.0))
+    }
+
+    /// The process it is about.
+    pub fn pid(self) -> u64 {
+        number(self.0, "/process/pid")
+    }
+
+    /// When its line was written, in seconds since 1970.
+    pub fn written_at(self) -> f64 {
+        unix_seconds(text(self.0, "/timestamp"))
+    }
+
+    /// Whether the line is a warning or worse.
+    pub fn warns(self) -> bool {
+        number(self.0, "/severity_number") >= WARN
+    }
+
+    /// Single handles, those that the line lists.
+    pub fn samples(self) -> Vec<Sample> {
+        let samples = self
+            .0
+            .pointer("/memguard/finding/samples")
+            .and_then(Value::as_array);
+        samples.into_iter().flatten().map(sample).collect()
+    }
+
+    /// What two lines about the same handles have in common.
+    pub fn group(self) -> [&'a Value; 5] {
+        [
+            "/process/pid",
+            "/process/creation/time",
+            "/memguard/finding/resource",
+            "/memguard/finding/kind",
+            "/memguard/finding/fingerprint",
+        ]
+        .map(|pointer| self.0.pointer(pointer).unwrap_or(&Value::Null))
+    }
+}
+
+impl fmt::Display for Finding<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{} {} {}/{} of process {}: {}",
+            self.verdict(),
+            self.open_count(),
+            self.resource(),
+            self.kind(),
+            self.pid(),
+            text(self.0, "/body"),
+        )
+    }
+}
+
+fn sample(value: &Value) -> Sample {
+    let age = value.pointer("/age_seconds").and_then(Value::as_f64);
+    Sample {
+        fd: number(value, "/fd"),
+        acquired_at: unix_seconds(text(value, "/acquired_at")),
+        age_seconds: age.unwrap_or_else(|| panic!("no age in {value}")),
+    }
+}
+
+/// Handles in all of `findings` together.
+pub fn total(findings: &[Finding<'_>]) -> u64 {
+    findings.iter().map(|finding| finding.open_count()).sum()
+}
+
+/// Handles per resource.
+pub fn by_resource<'a>(findings: &[Finding<'a>]) -> BTreeMap<&'a str, u64> {
+    sum_by(findings, Finding::resource)
+}
+
+/// Handles per kind.
+pub fn by_kind<'a>(findings: &[Finding<'a>]) -> BTreeMap<&'a str, u64> {
+    sum_by(findings, Finding::kind)
+}
+
+/// Handles per process.
+pub fn by_process(findings: &[Finding<'_>]) -> BTreeMap<u64, u64> {
+    sum_by(findings, Finding::pid)
+}
+
+/// One line of text per finding, for messages.
+pub fn listed(findings: &[Finding<'_>]) -> String {
+    let list: Vec<_> = findings.iter().map(ToString::to_string).collect();
+    list.join("\n")
+}
+
+fn sum_by<'a, K: Ord>(
+    findings: &[Finding<'a>],
+    key: impl Fn(Finding<'a>) -> K,
+) -> BTreeMap<K, u64> {
+    let mut sums = BTreeMap::new();
+    for finding in findings {
+        *sums.entry(key(*finding)).or_default() += finding.open_count();
+    }
+    sums
+}

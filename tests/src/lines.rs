@@ -1,0 +1,167 @@
+//! The JSON lines that memguard wrote, and the fields that all of them have.
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+
+use crate::{counters::Counters, finding::Finding};
+
+/// No line may be longer.
+const LONGEST: usize = 256 * 1024;
+
+/// Parsed output, in the order in which it was written.
+#[derive(Debug, Default)]
+pub struct Lines(Vec<Value>);
+
+impl Lines {
+    /// Reads a finished file.
+    ///
+    /// # Panics
+    ///
+    /// When the file cannot be read, or anything in it is not a complete line with one JSON object.
+    pub fn read(path: &Path) -> Self {
+        let content = fs::read_to_string(path)
+            .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
+        assert!(
+            content.is_empty() || content.ends_with('\n'),
+            "the last line is cut off"
+        );
+        Self(content.lines().map(parse).collect())
+    }
+
+    /// Reads the complete lines of a file that is still being written, if it is there yet.
+    pub fn read_so_far(path: &Path) -> Self {
+        let content = fs::read_to_string(path).unwrap_or_default();
+        let complete = content.rfind('\n').map_or("", |end| &content[..end]);
+        Self(complete.lines().map(parse).collect())
+    }
+
+    /// Every line.
+    pub fn all(&self) -> &[Value] {
+        &self.0
+    }
+
+    /// The lines with this `event_name`.
+    pub fn events(&self, name: &str) -> Vec<&Value> {
+        self.0
+            .iter()
+            .filter(|line| text(line, "/event_name") == name)
+            .collect()
+    }
+
+    /// The one line with this `event_name` about process `pid`.
+    pub fn event_of(&self, name: &str, pid: u32) -> Option<&Value> {
+        self.events(name)
+            .into_iter()
+            .find(|line| number(line, "/process/pid") == u64::from(pid))
+    }
+
+    /// Every line of the `memguard.finding.*` family, whatever its state or verdict.
+    pub fn finding_lines(&self) -> Vec<Finding<'_>> {
+        let family = |line: &&Value| text(line, "/event_name").starts_with("memguard.finding.");
+        self.0.iter().filter(family).map(Finding).collect()
+    }
+
+    /// The last state of every finding, in the order of their first lines.
+    pub fn latest_findings(&self) -> Vec<Finding<'_>> {
+        let mut latest: Vec<Finding<'_>> = Vec::new();
+        for finding in self.finding_lines() {
+            match latest
+                .iter_mut()
+                .find(|earlier| earlier.id() == finding.id())
+            {
+                Some(earlier) => *earlier = finding,
+                None => latest.push(finding),
+            }
+        }
+        latest
+    }
+
+    /// The last state of the findings that have this verdict and are not resolved.
+    pub fn findings(&self, verdict: &str) -> Vec<Finding<'_>> {
+        let mut findings = self.latest_findings();
+        findings.retain(|finding| finding.verdict() == verdict && !finding.is_resolved());
+        findings
+    }
+
+    /// What was held by a process at its exit: each group with verdict `left`, and those with
+    /// verdict `leak` that no `left` line repeats.
+    pub fn left_behind(&self) -> Vec<Finding<'_>> {
+        let mut left = self.findings("left");
+        for leak in self.findings("leak") {
+            if left.iter().all(|other| other.group() != leak.group()) {
+                left.push(leak);
+            }
+        }
+        left
+    }
+
+    /// The summary that ends a `run`.
+    ///
+    /// # Panics
+    ///
+    /// When there is none, or more than one.
+    pub fn summary(&self) -> &Value {
+        let summaries = self.events("memguard.run.summary");
+        let [summary] = summaries.as_slice() else {
+            panic!(
+                "{} lines with memguard.run.summary, not one",
+                summaries.len()
+            );
+        };
+        summary
+    }
+
+    /// The kernel side's counters, from the summary.
+    pub fn counters(&self) -> Counters {
+        Counters::of(self.summary())
+    }
+}
+
+fn parse(line: &str) -> Value {
+    assert!(
+        line.len() <= LONGEST,
+        "a line of {} bytes: {:?} …",
+        line.len(),
+        line.get(..200)
+    );
+    let value: Value = serde_json::from_str(line)
+        .unwrap_or_else(|error| panic!("not one JSON value: {error}: {line}"));
+    assert!(value.is_object(), "not a JSON object: {line}");
+    assert_eq!(text(&value, "/schema_version"), "1.0", "in {line}");
+    crate::times::unix_seconds(text(&value, "/timestamp"));
+    value
+}
+
+/// The text at `pointer` (RFC 6901) of a line.
+///
+/// # Panics
+///
+/// When it is absent or no text.
+#[track_caller]
+pub fn text<'a>(line: &'a Value, pointer: &str) -> &'a str {
+    let value = line.pointer(pointer).and_then(Value::as_str);
+    value.unwrap_or_else(|| panic!("no text at {pointer} in {line}"))
+}
+
+/// The unsigned number at `pointer` of a line.
+///
+/// # Panics
+///
+/// When it is absent or no unsigned integer.
+#[track_caller]
+pub fn number(line: &Value, pointer: &str) -> u64 {
+    let value = line.pointer(pointer).and_then(Value::as_u64);
+    value.unwrap_or_else(|| panic!("no unsigned integer at {pointer} in {line}"))
+}
+
+/// The truth value at `pointer` of a line.
+///
+/// # Panics
+///
+/// When it is absent or neither true nor false.
+#[track_caller]
+pub fn flag(line: &Value, pointer: &str) -> bool {
+    let value = line.pointer(pointer).and_then(Value::as_bool);
+    value.unwrap_or_else(|| panic!("no true or false at {pointer} in {line}"))
+}

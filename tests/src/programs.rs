@@ -1,0 +1,79 @@
+//! The leaking programs: C sources in `tests/programs`, compiled when a test first asks for them.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{Mutex, OnceLock, PoisonError},
+};
+
+/// Where the sources are.
+pub fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("programs")
+}
+
+/// Cargo's target directory: a test binary lies in `target/PROFILE/deps`.
+pub fn target_dir() -> PathBuf {
+    let binary = env::current_exe().unwrap_or_else(|error| panic!("who am I? {error}"));
+    let target = binary.ancestors().nth(3);
+    target
+        .unwrap_or_else(|| panic!("{} is not in a target directory", binary.display()))
+        .into()
+}
+
+/// The path of the compiled `tests/programs/NAME.c`, as text for a command line.
+///
+/// # Panics
+///
+/// When there is no C compiler or it does not take the source.
+pub fn program(name: &str) -> String {
+    static COMPILED: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    compiled
+        .entry(name.to_owned())
+        .or_insert_with(|| compile(name))
+        .clone()
+}
+
+fn compile(name: &str) -> String {
+    let source = sources().join(format!("{name}.c"));
+    let folder = target_dir().join("memguard-test-programs");
+    fs::create_dir_all(&folder)
+        .unwrap_or_else(|error| panic!("cannot make {}: {error}", folder.display()));
+    let finished = folder.join(name);
+    let fresh = folder.join(format!("{name}.{}", std::process::id()));
+    let made = Command::new(compiler())
+        .args(["-O2", "-g", "-Wall", "-Wextra", "-pthread", "-o"])
+        .arg(&fresh)
+        .arg(&source)
+        .output()
+        .unwrap_or_else(|error| panic!("cannot run {}: {error}", compiler()));
+    let complaint = String::from_utf8_lossy(&made.stderr);
+    assert!(
+        made.status.success(),
+        "cannot compile {}:\n{complaint}",
+        source.display()
+    );
+    // A rename replaces a file that another test binary may be executing.
+    fs::rename(&fresh, &finished)
+        .unwrap_or_else(|error| panic!("cannot make {}: {error}", finished.display()));
+    finished.display().to_string()
+}
+
+fn compiler() -> &'static str {
+    static COMPILER: OnceLock<&str> = OnceLock::new();
+    COMPILER.get_or_init(|| {
+        ["cc", "gcc", "clang"].into_iter().find(|name| on_path(name).is_some()).unwrap_or_else(|| {
+            panic!("no C compiler (cc, gcc or clang) on PATH: the tests compile their leaking programs; install gcc")
+        })
+    })
+}
+
+/// The first executable `name` on `PATH`.
+pub fn on_path(name: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|candidate| candidate.is_file())
+}

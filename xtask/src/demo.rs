@@ -1,0 +1,16 @@
+//! The tour: builds memguard with the committed BPF object and lets it trace a workload that leaks.
+
+use anyhow::Result;
+
+use crate::{shell, workspace::Workspace};
+
+/// Build memguard and run its demo as root.
+#[derive(clap::Args)]
+pub(crate) struct Options {}
+
+/// Builds as the user, runs as root.
+pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<()> {
+    let Options {} = options;
+    shell::run(&mut workspace.cargo(["build", "--release", "--package=memguard"]))?;
+    shell::run(workspace.command_as_root(workspace.agent())?.arg("demo"))
+}

@@ -1,0 +1,119 @@
+//! Installs what a rebuild of the BPF object needs, and the programs that the kernel tests run.
+//!
+//! What is there stays as it is, so a second run changes nothing and needs no network. Building
+//! memguard itself needs none of this.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::{
+    apt,
+    linker::{self, LLVM_PACKAGES},
+    shell,
+    toolchain::Toolchain,
+    workspace::Workspace,
+};
+
+/// A stable compiler and the `core` it has built for BPF.
+const DEBIAN_COMPILER: [&str; 2] = ["rustc-web", "libstd-rust-web-dev-bpf"];
+
+/// The smallest nginx.
+const NGINX: &str = "nginx-light";
+
+/// Programs that the kernel tests run, and the packages that hold them.
+const TEST_PROGRAMS: [(&str, &str); 6] = [
+    ("gcc", "gcc"),
+    ("python3", "python3"),
+    ("nginx", NGINX),
+    ("curl", "curl"),
+    ("wrk", "wrk"),
+    ("git", "git"),
+];
+
+/// Install what a rebuild of the BPF object needs.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Also install the programs that the kernel tests run.
+    #[arg(long)]
+    pub(crate) tests: bool,
+}
+
+/// Installs what is missing.
+pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<()> {
+    let Options { tests } = options;
+    let toolchain = compiler(workspace)?;
+    linker::ensure(toolchain, workspace)?;
+    if *tests {
+        test_programs(workspace)?;
+    }
+    Ok(())
+}
+
+fn compiler(workspace: &Workspace) -> Result<Toolchain> {
+    if let Some(toolchain) = Toolchain::find(workspace) {
+        println!("compiler: {toolchain} is already installed");
+        return Ok(toolchain);
+    }
+    install_compiler(workspace)?;
+    Toolchain::find(workspace).context("the compiler was installed, but has no core for BPF")
+}
+
+fn install_compiler(workspace: &Workspace) -> Result<()> {
+    if apt::is_here(workspace) {
+        apt::refresh(workspace)?;
+        let packages = [DEBIAN_COMPILER, LLVM_PACKAGES].concat();
+        if apt::offers(workspace, &packages) {
+            println!("compiler: installing Debian's");
+            return apt::install(workspace, &packages);
+        }
+    }
+    if workspace.which("rustup").is_some() {
+        println!("compiler: installing rustup's nightly, no Debian package offers a core for BPF");
+        let mut rustup = workspace.command("rustup");
+        rustup.args(["toolchain", "install", "nightly", "--component=rust-src"]);
+        return shell::run(&mut rustup);
+    }
+    bail!(
+        "no way to a compiler for BPF: apt offers no {} (is `apt-get update` due?), \
+         and there is no rustup",
+        DEBIAN_COMPILER.join(" and ")
+    )
+}
+
+fn test_programs(workspace: &Workspace) -> Result<()> {
+    let (found, missing): (Vec<_>, Vec<_>) = TEST_PROGRAMS
+        .iter()
+        .partition(|(program, _)| workspace.which(program).is_some());
+    for (program, _) in found {
+        println!("{program} is already installed");
+    }
+    let packages = missing.iter().map(|(_, package)| *package);
+    let packages = packages.collect::<Vec<_>>();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let wanted = packages.join(", ");
+    ensure!(
+        apt::is_here(workspace),
+        "the kernel tests need {wanted}: please install them"
+    );
+    println!("installing {wanted}");
+    apt::refresh(workspace)?;
+    apt::install(workspace, &packages)?;
+    if packages.contains(&NGINX) {
+        stop_nginx(workspace)?;
+    }
+    Ok(())
+}
+
+/// The package starts a web server on port 80, now and at every boot. The tests start their own.
+fn stop_nginx(workspace: &Workspace) -> Result<()> {
+    let has_systemd = Path::new("/run/systemd/system").is_dir();
+    let (program, arguments): (_, &[&str]) = if has_systemd {
+        ("systemctl", &["disable", "--now", "nginx"])
+    } else {
+        ("service", &["nginx", "stop"])
+    };
+    shell::run(workspace.command(program).args(arguments))
+}

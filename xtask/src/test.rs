@@ -1,0 +1,97 @@
+//! Every test there is, in the order in which failures are cheapest. This is what CI runs.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    build_ebpf, check, setup, shell,
+    workspace::{SUDO, Workspace},
+};
+
+/// Set up, rebuild, lint, and run all tests, those against the kernel as root.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Also run the tests that take minutes each.
+    #[arg(long)]
+    pub(crate) long: bool,
+    /// Leave out the tests that need root and a kernel that takes BPF.
+    #[arg(long)]
+    pub(crate) no_kernel: bool,
+}
+
+/// Runs all phases; the first that fails ends it.
+pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<()> {
+    let Options { long, no_kernel } = *options;
+    if !no_kernel {
+        // Better to hear now than after ten minutes that nobody here can become root.
+        workspace.needs_sudo()?;
+    }
+    let mut phases = Phases::default();
+    phases.run("setup", || {
+        setup::run(&setup::Options { tests: !no_kernel }, workspace)
+    })?;
+    phases.run("BPF object", || {
+        build_ebpf::run(&build_ebpf::Options { check: true }, workspace)
+    })?;
+    phases.run("lints", || check::run(&check::Options {}, workspace))?;
+    phases.run("unit tests", || shell::run(&mut workspace.cargo(["test"])))?;
+    if !no_kernel {
+        phases.run("release build", || release_build(workspace))?;
+        phases.run("kernel tests", || kernel_tests(long, workspace))?;
+    }
+    phases.summarize(no_kernel);
+    Ok(())
+}
+
+fn release_build(workspace: &Workspace) -> Result<()> {
+    shell::run(&mut workspace.cargo(["build", "--release", "--package=memguard"]))
+}
+
+/// Builds as the user and runs as root, one test after the other: they watch the whole host. A host
+/// that refuses BPF makes them fail where `CI` is set, and say that they were skipped elsewhere.
+fn kernel_tests(long: bool, workspace: &Workspace) -> Result<()> {
+    let mut cargo = workspace.cargo(["test", "--package=memguard-tests"]);
+    if workspace.needs_sudo()? {
+        let [sudo, keep] = SUDO;
+        cargo.arg(format!(
+            "--config=target.'cfg(unix)'.runner=['{sudo}', '{keep}']"
+        ));
+    }
+    cargo
+        .args(["--", "--test-threads=1"])
+        .env("MEMGUARD_BIN", workspace.agent());
+    if long {
+        cargo.arg("--include-ignored").env("MEMGUARD_LONG", "1");
+    }
+    shell::run(&mut cargo)
+}
+
+/// What ran, and how long it took.
+#[derive(Default)]
+struct Phases {
+    done: Vec<(&'static str, Duration)>,
+}
+
+impl Phases {
+    fn run(&mut self, name: &'static str, phase: impl FnOnce() -> Result<()>) -> Result<()> {
+        println!("== {name}");
+        let start = Instant::now();
+        phase().with_context(|| format!("{name} failed after {:.0?}", start.elapsed()))?;
+        let took = start.elapsed();
+        println!("== {name}: ok after {:.1} s\n", took.as_secs_f64());
+        self.done.push((name, took));
+        Ok(())
+    }
+
+    fn summarize(&self, no_kernel: bool) {
+        for (name, took) in &self.done {
+            println!("{name:<14} ok {:>7.1} s", took.as_secs_f64());
+        }
+        let total = self.done.iter().map(|(_, took)| took).sum::<Duration>();
+        println!("all passed in {:.1} s", total.as_secs_f64());
+        if no_kernel {
+            println!("nothing was tried against the kernel: --no-kernel");
+        }
+    }
+}
