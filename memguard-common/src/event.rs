@@ -52,31 +52,21 @@ pub mod flag {
     pub const TRUNCATED: u32 = 1 << 6;
     /// On an exec: path or arguments were longer than the record holds.
     pub const TEXT_CUT: u32 = 1 << 7;
-}
-
-/// What acquired a handle; [`Acquired::call`]. Values are ours, not system call numbers, which
-/// differ between architectures.
-pub mod call {
-    /// `open(2)`.
-    pub const OPEN: u32 = 1;
-    /// `openat(2)`.
-    pub const OPENAT: u32 = 2;
-    /// `openat2(2)`.
-    pub const OPENAT2: u32 = 3;
-    /// `creat(2)`.
-    pub const CREAT: u32 = 4;
-    /// `socket(2)`; detail: see [`super::socket_detail`].
-    pub const SOCKET: u32 = 5;
-    /// `accept(2)`; detail: see [`super::socket_detail`], read from the accepted socket.
-    pub const ACCEPT: u32 = 6;
-    /// `accept4(2)`; detail as for `accept`.
-    pub const ACCEPT4: u32 = 7;
+    /// On a snapshot: taken after `close_range`.
+    pub const RANGE: u32 = 1 << 8;
 }
 
 /// Packs what names a socket: address family, type (flags removed) and protocol.
 #[must_use]
 pub const fn socket_detail(family: u16, kind: u16, protocol: u16) -> u64 {
     family as u64 | (kind as u64) << 16 | (protocol as u64) << 32
+}
+
+/// Packs what an open file is: the type bits of its inode's mode (`S_IFMT`), and for sockets
+/// [`socket_detail`]. Anonymous inodes (epoll, eventfd and the like) have no type.
+#[must_use]
+pub const fn file_detail(mode: u16, socket: u64) -> u64 {
+    (mode as u64) << 48 | socket
 }
 
 /// A handle acquired, as it lies in the nursery and as it travels.
@@ -95,7 +85,7 @@ pub struct Acquired {
     pub handle: u64,
     /// `start_boottime` of the group leader, nanoseconds of `CLOCK_BOOTTIME`.
     pub start: u64,
-    /// One of [`call`].
+    /// A [`crate::call::Call`].
     pub call: u32,
     /// `self_exec_id` of the acquirer: which program image of the process it was.
     pub exec_id: u32,
@@ -199,7 +189,7 @@ pub struct Exited {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// [`kind::SNAPSHOT`] with [`flag::DEATH`] or [`flag::EXEC`].
+    /// [`kind::SNAPSHOT`] with [`flag::DEATH`], [`flag::EXEC`] or [`flag::RANGE`].
     pub head: Head,
     /// Address of the `files_struct`.
     pub table: u64,

@@ -38,6 +38,10 @@ pub struct Layout {
     pub fdt_open_fds: u32,
     /// `file.private_data`.
     pub file_private_data: u32,
+    /// `file.f_inode`.
+    pub file_inode: u32,
+    /// `inode.i_mode`.
+    pub inode_mode: u32,
     /// `socket.sk`.
     pub socket_sk: u32,
     /// `sock.__sk_common.skc_family`.
@@ -52,6 +56,10 @@ pub struct Layout {
     /// Offset of `clone_flags` in the record of `task_newtask`.
     pub newtask_clone_flags: u32,
 }
+
+/// System call numbers that the programs know, in `.rodata`: the [`crate::call::Call`] at its
+/// number, or zero. Longer than any architecture's table.
+pub const CALLS: usize = 512;
 
 /// Which tasks are watched.
 #[repr(u32)]
@@ -104,7 +112,7 @@ pub struct Settings {
     pub comms: [[u8; 16]; FILTERS],
 }
 
-const _: () = assert!(size_of::<Layout>() == 22 * 4, "Layout has a hole");
+const _: () = assert!(size_of::<Layout>() == 24 * 4, "Layout has a hole");
 const _: () = assert!(
     size_of::<Settings>() == 24 + 16 * FILTERS * 2,
     "Settings has a hole"

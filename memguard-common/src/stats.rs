@@ -36,7 +36,7 @@ macro_rules! stats {
 }
 
 stats! {
-    /// Exits of acquiring calls.
+    /// Exits of acquiring calls; one more for each further descriptor that a call made.
     Seen = "acquisitions.seen",
     /// … that returned an error, or nothing new.
     Failed = "acquisitions.failed",
@@ -78,6 +78,8 @@ stats! {
     SnapshotsSent = "snapshots.sent",
     /// … dropped because the ring was full or the table could not be read.
     SnapshotsLost = "snapshots.lost",
+    /// Descriptors in messages beyond what a program looks at; found by comparing with `/proc`.
+    MessagesCut = "messages.cut",
     /// Processes that could not be followed because the set of watched processes was full.
     PidSetFull = "pid_set.full",
     /// Losses that could not be charged to a process because the loss table was full.

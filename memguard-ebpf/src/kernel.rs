@@ -5,8 +5,9 @@
 //! value is a key, the field is read once more through `bpf_probe_read_kernel`.
 
 use aya_ebpf::helpers::{
-    bpf_get_current_pid_tgid, bpf_get_current_task_btf, bpf_probe_read_kernel,
+    bpf_get_current_pid_tgid, bpf_get_current_task_btf, bpf_probe_read_kernel, bpf_probe_read_user,
 };
+use memguard_common::event::{file_detail, socket_detail};
 
 use crate::maps::layout;
 
@@ -151,14 +152,42 @@ impl Table {
     }
 }
 
-/// Family, type and protocol of the socket behind an open file; `None` where it is none any more.
+/// What an open file is, see [`file_detail`]; zero where it cannot be read any more.
 #[inline(always)]
-pub(crate) fn socket(file: u64) -> Option<(u16, u16, u16)> {
+pub(crate) fn describe(file: u64) -> u64 {
+    mode(file).map_or(0, |mode| {
+        let kind = mode & S_IFMT;
+        let socket = if kind == S_IFSOCK {
+            socket(file).unwrap_or(0)
+        } else {
+            0
+        };
+        file_detail(kind, socket)
+    })
+}
+
+const S_IFMT: u16 = 0o170_000;
+const S_IFSOCK: u16 = 0o140_000;
+
+#[inline(always)]
+fn mode(file: u64) -> Option<u16> {
+    let inode: u64 = probe(file.wrapping_add(layout!(file_inode) as u64))?;
+    probe(inode.wrapping_add(layout!(inode_mode) as u64))
+}
+
+#[inline(always)]
+fn socket(file: u64) -> Option<u64> {
     let socket: u64 = probe(file.wrapping_add(layout!(file_private_data) as u64))?;
     let sock: u64 = probe(socket.wrapping_add(layout!(socket_sk) as u64))?;
-    Some((
-        probe(sock.wrapping_add(layout!(sock_family) as u64))?,
-        probe(sock.wrapping_add(layout!(sock_type) as u64))?,
-        probe(sock.wrapping_add(layout!(sock_protocol) as u64))?,
-    ))
+    let family = probe(sock.wrapping_add(layout!(sock_family) as u64))?;
+    let kind = probe(sock.wrapping_add(layout!(sock_type) as u64))?;
+    let protocol = probe(sock.wrapping_add(layout!(sock_protocol) as u64))?;
+    Some(socket_detail(family, kind, protocol))
+}
+
+/// Reads the caller's memory; `None` where it cannot be read.
+#[inline(always)]
+pub(crate) fn user<T: Copy>(address: u64) -> Option<T> {
+    // SAFETY: the helper fails cleanly on any address.
+    unsafe { bpf_probe_read_user(address as *const T) }.ok()
 }

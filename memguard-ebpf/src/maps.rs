@@ -8,7 +8,7 @@ use aya_ebpf::{
 use memguard_common::{
     event::{Acquired, SNAPSHOT_PIECE_BYTES, Snapshot},
     nursery::{SETS, WAYS},
-    settings::{Layout, Settings},
+    settings::{CALLS, Layout, Settings},
     stats::Stat,
 };
 
@@ -69,6 +69,8 @@ pub(crate) static LAYOUT: Layout = Layout {
     fdt_fd: 0,
     fdt_open_fds: 0,
     file_private_data: 0,
+    file_inode: 0,
+    inode_mode: 0,
     socket_sk: 0,
     sock_family: 0,
     sock_type: 0,
@@ -76,6 +78,10 @@ pub(crate) static LAYOUT: Layout = Layout {
     exit_group_dead: 0,
     newtask_clone_flags: 0,
 };
+
+/// Which call a system call number is, set at load for the running architecture.
+#[unsafe(no_mangle)]
+static CALL_NUMBERS: [u8; CALLS] = [0; CALLS];
 
 /// Number of nursery sets, a power of two, set at load together with the size of the maps.
 #[unsafe(no_mangle)]
@@ -97,6 +103,15 @@ pub(crate) use layout;
 pub(crate) fn nursery_sets() -> u32 {
     // SAFETY: as in `layout!`.
     unsafe { core::ptr::read_volatile(&raw const NURSERY_SETS) }
+}
+
+/// The [`Call`](memguard_common::call::Call) of a system call number, zero for one that is none.
+#[inline(always)]
+pub(crate) fn call(number: u32) -> u32 {
+    let index = number as usize & (CALLS - 1);
+    let entry = (&raw const CALL_NUMBERS).cast::<u8>().wrapping_add(index);
+    // SAFETY: inside the table, which nobody writes while programs run.
+    u32::from(unsafe { core::ptr::read_volatile(entry) })
 }
 
 /// The settings; `None` never happens, but the verifier wants the question asked.

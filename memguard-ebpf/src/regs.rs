@@ -16,6 +16,7 @@ pub(crate) struct Arguments(*const u64);
 
 #[cfg(any(bpf_target_arch = "x86_64", not(target_arch = "bpf")))]
 mod slot {
+    pub(super) const R10: usize = 7;
     pub(super) const DX: usize = 12;
     pub(super) const SI: usize = 13;
     pub(super) const DI: usize = 14;
@@ -32,8 +33,7 @@ impl Arguments {
 
     #[inline(always)]
     fn slot(self, index: usize) -> u64 {
-        // SAFETY: `index` is one of the slots above, inside `struct pt_regs`.
-        let slot = unsafe { self.0.add(index) };
+        let slot = self.0.wrapping_add(index);
         // SAFETY: the verifier checks the load against the kernel's BTF.
         unsafe { core::ptr::read_volatile(slot) }
     }
@@ -55,16 +55,10 @@ impl Arguments {
     pub(crate) fn third(self) -> u64 {
         self.slot(slot::DX)
     }
-}
 
-/// System call numbers of the running architecture, which a program on several tracepoints tells
-/// them by.
-#[cfg(any(bpf_target_arch = "x86_64", not(target_arch = "bpf")))]
-pub(crate) mod number {
-    pub(crate) const OPEN: i32 = 2;
-    pub(crate) const ACCEPT: i32 = 43;
-    pub(crate) const CREAT: i32 = 85;
-    pub(crate) const OPENAT: i32 = 257;
-    pub(crate) const ACCEPT4: i32 = 288;
-    pub(crate) const OPENAT2: i32 = 437;
+    /// Fourth argument.
+    #[inline(always)]
+    pub(crate) fn fourth(self) -> u64 {
+        self.slot(slot::R10)
+    }
 }

@@ -151,12 +151,12 @@ pub struct CommonArgs {
     /// How to write findings
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<Format>,
-    /// Which handles to report
+    /// Which handles to report; all also traces calls that rarely make a descriptor, like ioctl
     #[arg(
         long,
         value_name = "KINDS",
         value_delimiter = ',',
-        default_value = "all"
+        default_value = "fd,socket"
     )]
     pub kinds: Vec<KindFilter>,
     /// End with exit code 4 where events were lost
@@ -203,7 +203,7 @@ pub enum KindFilter {
     Fd,
     /// Sockets.
     Socket,
-    /// Everything this version knows.
+    /// Both, and the calls that rarely make a descriptor.
     All,
 }
 
@@ -236,6 +236,13 @@ pub enum RunGate {
     Leak,
     /// At least so many handles were open at exit.
     Left(u64),
+}
+
+impl CommonArgs {
+    /// Whether the calls that rarely make a descriptor are traced too.
+    pub fn rare(&self) -> bool {
+        self.kinds.contains(&KindFilter::All)
+    }
 }
 
 impl FromStr for RunGate {

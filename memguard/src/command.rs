@@ -102,12 +102,16 @@ fn child(argv: &[CString], invoker: Option<&Invoker>, wait: &OwnedFd, fail: &Own
     }
     // Rust ignores SIGPIPE; the command shall not.
     // SAFETY: a signal disposition of this process alone.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
-    if invoker.is_none_or(|invoker| become_user(invoker)) {
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+    }
+    if invoker.is_none_or(become_user) {
         let mut pointers: Vec<_> = argv.iter().map(|arg| arg.as_ptr()).collect();
         pointers.push(std::ptr::null());
         // SAFETY: a null-terminated array of strings that live until exec.
-        unsafe { libc::execvp(pointers[0], pointers.as_ptr()) };
+        unsafe {
+            libc::execvp(pointers[0], pointers.as_ptr());
+        }
     }
     let error = io::Error::last_os_error().raw_os_error().unwrap_or(0);
     if rustix::io::write(fail, &error.to_ne_bytes()).is_err() {

@@ -229,9 +229,10 @@ fn piece(head: &Head, reader: &mut Reader<'_>) -> Result<Piece, DecodeError> {
     if end > table_bits || first % 8 != 0 || bits % 8 != 0 {
         return Err(DecodeError::BadSnapshot);
     }
-    let occasion = match (head.has(flag::DEATH), head.has(flag::EXEC)) {
-        (true, false) => Occasion::Death,
-        (false, true) => Occasion::Exec,
+    let occasion = match head.flags & (flag::DEATH | flag::EXEC | flag::RANGE) {
+        flag::DEATH => Occasion::Death,
+        flag::EXEC => Occasion::Exec,
+        flag::RANGE => Occasion::Range,
         _ => return Err(DecodeError::BadSnapshot),
     };
     let truncated = head.has(flag::TRUNCATED);
@@ -278,7 +279,7 @@ mod tests {
             pair(10, 11),
             5,
             3_000_000_000,
-            pair(wire::call::OPENAT, 2),
+            pair(Call::Openat as u32, 2),
             0o100,
         ];
         bytes(kind::ACQUIRED, 0, &words, &[])

@@ -80,7 +80,7 @@ pub fn leak() -> u8 {
         return 1;
     };
     let started = Instant::now();
-    let mut forgotten = Vec::new();
+    let (mut forgotten, mut remembers) = (Vec::new(), true);
     while started.elapsed() < SERVES {
         let Ok(client) = TcpStream::connect(address) else {
             return 1;
@@ -88,7 +88,8 @@ pub fn leak() -> u8 {
         let Ok((server, _)) = listener.accept() else {
             return 1;
         };
-        if forgotten.len() % 2 == 0 || started.elapsed().as_millis() % 2 == 0 {
+        remembers = !remembers;
+        if !remembers {
             forgotten.push(server);
         }
         drop(client);

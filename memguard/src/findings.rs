@@ -11,7 +11,7 @@ use crate::{
     ledger::population::GroupId,
     model::{
         finding::{Finding, State, Verdict},
-        ids::{ProcessId, Stamp},
+        ids::Stamp,
     },
 };
 
@@ -116,29 +116,15 @@ impl Findings {
         finding
     }
 
-    /// The group has no suspects any more; its finding, where it had one, is resolved.
-    pub fn cleared(&mut self, group: GroupId, now: Stamp) -> Option<Finding> {
-        let open = self.open.remove(&group)?;
-        let state = State::Resolved;
-        Some(Finding {
-            state,
-            last_seen: now,
-            open_count: 0,
-            samples: Vec::new(),
-            ..open.last
-        })
-    }
-
-    /// The process has ended; all its findings are resolved.
-    pub fn ended(&mut self, process: ProcessId, now: Stamp) -> Vec<Finding> {
-        let groups: Vec<_> = self
-            .groups()
-            .filter(|group| group.process == process)
-            .collect();
-        groups
-            .into_iter()
-            .filter_map(|group| self.cleared(group, now))
-            .collect()
+    /// These groups have no suspects any more, or their process has ended: their findings, where
+    /// they had any, are resolved.
+    pub fn cleared_where(
+        &mut self,
+        mut cleared: impl FnMut(GroupId) -> bool,
+        now: Stamp,
+    ) -> Vec<Finding> {
+        let gone = self.open.extract_if(|group, _| cleared(*group));
+        gone.map(|(_, open)| resolved(open.last, now)).collect()
     }
 
     /// At the end: what changed since it was told last.
@@ -147,16 +133,6 @@ impl Findings {
             .values_mut()
             .filter_map(|open| open.untold.take())
             .collect()
-    }
-
-    /// Groups that have an open finding.
-    pub fn groups(&self) -> impl Iterator<Item = GroupId> {
-        self.open.keys().copied()
-    }
-
-    /// The open finding of a group, as it was last reported.
-    pub fn get(&self, group: GroupId) -> Option<&Finding> {
-        self.open.get(&group).map(|open| &open.last)
     }
 
     /// How many findings were opened with each verdict, or came to it.
@@ -172,6 +148,16 @@ impl Findings {
     /// How many were opened with this verdict.
     pub fn count(&self, verdict: Verdict) -> u64 {
         self.opened.get(&verdict).copied().unwrap_or(0)
+    }
+}
+
+fn resolved(last: Finding, now: Stamp) -> Finding {
+    Finding {
+        state: State::Resolved,
+        last_seen: now,
+        open_count: 0,
+        samples: Vec::new(),
+        ..last
     }
 }
 
@@ -198,7 +184,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::{finding::Evidence, process::ProcessInfo, resource::Kind};
+    use crate::model::{finding::Evidence, ids::ProcessId, process::ProcessInfo, resource::Kind};
 
     const GROUP: GroupId = GroupId {
         process: ProcessId {
@@ -261,10 +247,10 @@ mod tests {
                 .is_none()
         );
         assert_eq!(findings.last_words().len(), 1);
-        let resolved = findings.ended(GROUP.process, second(400));
+        let resolved = findings.cleared_where(|group| group == GROUP, second(400));
         assert_eq!(resolved.len(), 1);
         assert_eq!((resolved[0].state, resolved[0].id), (State::Resolved, 1));
-        assert_eq!(findings.groups().count(), 0);
+        assert!(findings.open.is_empty());
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub fn tell(text: &str) {
 fn end_at_next_signal() {
     for signal in [libc::SIGINT, libc::SIGTERM] {
         // SAFETY: a signal disposition of this process alone.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        unsafe {
+            libc::signal(signal, libc::SIG_DFL);
+        }
     }
 }

@@ -83,7 +83,7 @@ pub struct Facts {
     pub plan: Plan,
 }
 
-/// Why each capability is needed. CAP_SYS_ADMIN implies none of the last three.
+/// Why each capability is needed. `CAP_SYS_ADMIN` implies none of the last three.
 const CAPABILITIES: [(caps::Capability, &str); 4] = [
     (caps::Capability::CAP_BPF, "to load BPF programs"),
     (
@@ -106,7 +106,7 @@ const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
 
 /// What the commands need, or the first reason why they cannot have it. Call it while the process
 /// has one thread: it may mount tracefs in a namespace of its own.
-pub fn facts() -> Result<Facts, Failure> {
+pub fn facts(rare: bool) -> Result<Facts, Failure> {
     let fatal = |check: Check| match check.status {
         Status::Fail => Err(failure(&check)),
         Status::Ok | Status::Warn => Ok(()),
@@ -119,7 +119,7 @@ pub fn facts() -> Result<Facts, Failure> {
     }
     let layout = layout().map_err(|check| failure(&check))?;
     let tracefs = tracefs().map_err(|check| failure(&check))?;
-    let plan = plan::plan(&plan::formats(tracefs.path()));
+    let plan = plan::plan(&plan::formats(tracefs.path()), rare);
     if let Some((probe, reason)) = plan.obstacle() {
         let message = format!("cannot attach to {}: {reason}", probe.tracepoint());
         return Err(Failure::preflight(message).fix(KERNEL_FIX));
@@ -264,7 +264,7 @@ pub fn all() -> (Vec<Check>, Option<Facts>) {
     });
     checks.push(counting());
     let facts = layout.ok().zip(tracefs.ok()).map(|(layout, tracefs)| {
-        let plan = plan::plan(&plan::formats(tracefs.path()));
+        let plan = plan::plan(&plan::formats(tracefs.path()), true);
         Facts {
             layout: plan.complete(layout),
             plan,
@@ -279,7 +279,7 @@ pub fn all() -> (Vec<Check>, Option<Facts>) {
 fn tracepoints(plan: &Plan) -> Vec<Check> {
     let missing = plan.unavailable.iter().map(|(probe, reason)| {
         let detail = format!("{}: {reason}", probe.tracepoint());
-        if probe.required {
+        if probe.is_required() {
             return Check::fail("tracepoint", detail, KERNEL_FIX);
         }
         Check::warn(

@@ -48,6 +48,13 @@ impl<'a> Finding<'a> {
         text(self.0, "/memguard/finding/kind")
     }
 
+    /// The system calls by which its handles were acquired.
+    pub fn calls(self) -> Vec<&'a str> {
+        let calls = self.0.pointer("/memguard/finding/calls");
+        let calls = calls.and_then(Value::as_array).into_iter().flatten();
+        calls.filter_map(Value::as_str).collect()
+    }
+
     /// Whether it is over: the handles are released, or the process is gone.
     pub fn is_resolved(self) -> bool {
         text(self.0, "/memguard/finding/state") == "resolved"

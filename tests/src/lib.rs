@@ -29,6 +29,7 @@ pub mod scratch;
 mod stream;
 pub mod times;
 pub mod wait;
+pub mod zoo;
 
 pub use counters::Counters;
 pub use finding::{Finding, by_kind, by_process, by_resource, total};
@@ -41,3 +42,4 @@ pub use programs::program;
 pub use running::{Ran, Running};
 pub use scratch::Scratch;
 pub use wait::{holds_within, wait_until};
+pub use zoo::Account;

@@ -1,6 +1,10 @@
 //! The JSON lines that memguard wrote, and the fields that all of them have.
 
-use std::{fs, path::Path};
+use std::{
+    collections::{HashMap, HashSet, hash_map::Entry},
+    fs,
+    path::Path,
+};
 
 use serde_json::Value;
 
@@ -65,13 +69,14 @@ impl Lines {
     /// The last state of every finding, in the order of their first lines.
     pub fn latest_findings(&self) -> Vec<Finding<'_>> {
         let mut latest: Vec<Finding<'_>> = Vec::new();
+        let mut places = HashMap::new();
         for finding in self.finding_lines() {
-            match latest
-                .iter_mut()
-                .find(|earlier| earlier.id() == finding.id())
-            {
-                Some(earlier) => *earlier = finding,
-                None => latest.push(finding),
+            match places.entry(finding.id()) {
+                Entry::Occupied(place) => latest[*place.get()] = finding,
+                Entry::Vacant(place) => {
+                    place.insert(latest.len());
+                    latest.push(finding);
+                }
             }
         }
         latest
@@ -79,20 +84,21 @@ impl Lines {
 
     /// The last state of the findings that have this verdict and are not resolved.
     pub fn findings(&self, verdict: &str) -> Vec<Finding<'_>> {
-        let mut findings = self.latest_findings();
-        findings.retain(|finding| finding.verdict() == verdict && !finding.is_resolved());
-        findings
+        with_verdict(&self.latest_findings(), verdict)
     }
 
     /// What was held by a process at its exit: each group with verdict `left`, and those with
     /// verdict `leak` that no `left` line repeats.
     pub fn left_behind(&self) -> Vec<Finding<'_>> {
-        let mut left = self.findings("left");
-        for leak in self.findings("leak") {
-            if left.iter().all(|other| other.group() != leak.group()) {
-                left.push(leak);
-            }
-        }
+        let latest = self.latest_findings();
+        let mut left = with_verdict(&latest, "left");
+        let told: HashSet<_> = left.iter().map(|finding| finding.group()).collect();
+        let leaks = with_verdict(&latest, "leak");
+        left.extend(
+            leaks
+                .into_iter()
+                .filter(|leak| !told.contains(&leak.group())),
+        );
         left
     }
 
@@ -116,6 +122,11 @@ impl Lines {
     pub fn counters(&self) -> Counters {
         Counters::of(self.summary())
     }
+}
+
+fn with_verdict<'a>(findings: &[Finding<'a>], verdict: &str) -> Vec<Finding<'a>> {
+    let wanted = |finding: &&Finding<'_>| finding.verdict() == verdict && !finding.is_resolved();
+    findings.iter().filter(wanted).copied().collect()
 }
 
 fn parse(line: &str) -> Value {

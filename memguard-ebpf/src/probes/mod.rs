@@ -2,6 +2,7 @@
 
 mod fd;
 mod process;
+mod snapshot;
 
 use aya_ebpf::{EbpfContext as _, programs::TracePointContext};
 

@@ -100,10 +100,7 @@ mod tests {
 
     fn check(seconds: &[f64], history: &History) -> Check {
         let survivors: Vec<_> = seconds.iter().map(|second| held(3, *second)).collect();
-        let population = Population {
-            acquired: seconds.len() as u64,
-            ..Population::default()
-        };
+        let population = Population::default();
         Accumulation.check(&Subject {
             survivors: &survivors,
             population: &population,

@@ -42,7 +42,7 @@ mod tests {
                 history: &history,
                 observed_from: Stamp(0),
                 warm_at: Stamp(60_000_000_000),
-                min_age: Duration::from_secs(60),
+                min_age: Duration::from_mins(1),
                 now: Stamp(200_000_000_000),
             };
             assert_eq!(

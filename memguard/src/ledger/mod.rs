@@ -34,6 +34,7 @@ use self::{
 use crate::model::{
     event::{Acquired, Event, Execed, Exited, Forked, Occasion, Piece, Released},
     ids::{ProcessId, Stamp, TableId},
+    resource::Call,
 };
 
 /// Most marks of releases kept at once. They live about two seconds, so this is 500 000 releases a
@@ -148,7 +149,9 @@ impl Ledger {
         match self.epoch(acquired.table, acquired.stamp).acquire(acquired) {
             Outcome::Held => {}
             Outcome::Replaced(old) => {
-                self.oddities.replaced = self.oddities.replaced.saturating_add(1);
+                if !is_dup_onto(&acquired) {
+                    self.oddities.replaced = self.oddities.replaced.saturating_add(1);
+                }
                 self.populations
                     .released(&old.acquired, Some(acquired.stamp));
             }
@@ -218,7 +221,7 @@ impl Ledger {
         let process = piece.process;
         let (bitmap, broken) = self.assembler.add(piece);
         self.oddities.snapshots_broken = self.oddities.snapshots_broken.saturating_add(broken);
-        if let (Some(bitmap), Occasion::Exec) = (&bitmap, occasion) {
+        if let (Some(bitmap), Occasion::Exec | Occasion::Range) = (&bitmap, occasion) {
             self.processes.keep_seeds(process, bitmap);
             let closed = self.epoch(table, stamp).exec(stamp, bitmap.clone());
             self.close_all(closed, stamp);
@@ -275,7 +278,6 @@ impl Ledger {
         if index == epochs.len() {
             epochs.push_back(Epoch::default());
         }
-        #[expect(clippy::indexing_slicing, reason = "pushed above where it was missing")]
         &mut epochs[index]
     }
 
@@ -426,6 +428,11 @@ impl Ledger {
         .iter()
         .fold(epochs, |sum, count| sum.saturating_add(*count))
     }
+}
+
+/// `dup2` and `dup3` close the number they are given, so that nothing was missed in between.
+fn is_dup_onto(acquired: &Acquired) -> bool {
+    matches!(acquired.call, Call::Dup2 | Call::Dup3)
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ impl From<&Acquired> for GroupId {
     fn from(acquired: &Acquired) -> Self {
         Self {
             process: acquired.process,
-            kind: acquired.call.kind(acquired.detail),
+            kind: Kind::made_by(acquired.call, acquired.detail),
         }
     }
 }

@@ -39,8 +39,16 @@ pub struct Acquired {
     pub exec_id: u32,
     /// By which call.
     pub call: Call,
-    /// What the call's arguments tell; see [`Call::kind`].
+    /// What the call's arguments tell; see [`crate::model::resource::Kind::made_by`].
     pub detail: u64,
+}
+
+impl Acquired {
+    /// Standard input, output and error that were redirected with `dup2`: meant to stay until the
+    /// end, and to be handed over by exec.
+    pub fn is_redirection(&self) -> bool {
+        self.fd <= 2 && matches!(self.call, Call::Dup2 | Call::Dup3)
+    }
 }
 
 /// A descriptor that was closed.
@@ -126,6 +134,8 @@ pub enum Occasion {
     Death,
     /// The process became another program; close-on-exec descriptors are closed.
     Exec,
+    /// The process has closed a range of descriptors.
+    Range,
 }
 
 /// A piece of a descriptor table's bitmap.

@@ -1,6 +1,6 @@
 //! What kinds of handles there are, and which call makes which.
 
-use memguard_common::event::call;
+pub use memguard_common::call::Call;
 
 /// The family a finding belongs to; `resource` in the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,67 +106,58 @@ impl Kind {
     }
 }
 
-/// The call that acquired a handle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Call {
-    /// `open(2)`.
-    Open,
-    /// `openat(2)`.
-    Openat,
-    /// `openat2(2)`.
-    Openat2,
-    /// `creat(2)`.
-    Creat,
-    /// `socket(2)`.
-    Socket,
-    /// `accept(2)`.
-    Accept,
-    /// `accept4(2)`.
-    Accept4,
-}
-
-/// A call number that this version of memguard does not know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnknownCall(pub u32);
-
-impl TryFrom<u32> for Call {
-    type Error = UnknownCall;
-
-    fn try_from(number: u32) -> Result<Self, UnknownCall> {
-        Ok(match number {
-            call::OPEN => Self::Open,
-            call::OPENAT => Self::Openat,
-            call::OPENAT2 => Self::Openat2,
-            call::CREAT => Self::Creat,
-            call::SOCKET => Self::Socket,
-            call::ACCEPT => Self::Accept,
-            call::ACCEPT4 => Self::Accept4,
-            other => return Err(UnknownCall(other)),
-        })
-    }
-}
-
-impl Call {
-    /// Name of the system call.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Open => "open",
-            Self::Openat => "openat",
-            Self::Openat2 => "openat2",
-            Self::Creat => "creat",
-            Self::Socket => "socket",
-            Self::Accept => "accept",
-            Self::Accept4 => "accept4",
-        }
-    }
-
-    /// What the call made, as far as the call itself tells; `/proc` knows better while the process
+impl Kind {
+    /// What a call made, as far as the call itself tells; `/proc` knows better while the process
     /// lives. `detail` is [`memguard_common::event::Acquired::detail`].
-    pub fn kind(self, detail: u64) -> Kind {
-        match self {
-            Self::Open | Self::Openat | Self::Openat2 | Self::Creat => opened(detail),
-            Self::Socket | Self::Accept | Self::Accept4 => socket(detail),
+    pub fn made_by(call: Call, detail: u64) -> Self {
+        match call {
+            Call::Open | Call::Openat | Call::Openat2 | Call::Creat => opened(detail),
+            Call::Socket | Call::Socketpair => socket(detail),
+            Call::EpollCreate | Call::EpollCreate1 => Self::Epoll,
+            Call::Eventfd | Call::Eventfd2 => Self::Eventfd,
+            Call::TimerfdCreate => Self::Timerfd,
+            Call::Signalfd | Call::Signalfd4 => Self::Signalfd,
+            Call::InotifyInit | Call::InotifyInit1 => Self::Inotify,
+            Call::FanotifyInit => Self::Fanotify,
+            Call::MemfdCreate | Call::MemfdSecret => Self::Memfd,
+            Call::Userfaultfd => Self::Userfaultfd,
+            Call::PidfdOpen | Call::Clone | Call::Clone3 | Call::Getsockopt => Self::Pidfd,
+            Call::PerfEventOpen => Self::Perf,
+            Call::Bpf => Self::Bpf,
+            Call::IoUringSetup => Self::IoUring,
+            Call::MqOpen => Self::Mqueue,
+            Call::Pipe | Call::Pipe2 => Self::Pipe,
+            Call::Fsmount | Call::OpenTree | Call::OpenTreeAttr => Self::Dir,
+            Call::Accept
+            | Call::Accept4
+            | Call::Dup
+            | Call::Dup2
+            | Call::Dup3
+            | Call::Fcntl
+            | Call::PidfdGetfd
+            | Call::OpenByHandleAt
+            | Call::Recvmsg
+            | Call::Recvmmsg
+            | Call::Ioctl => file(detail),
+            Call::LandlockCreateRuleset
+            | Call::Fsopen
+            | Call::Fspick
+            | Call::Seccomp
+            | Call::Unknown => Self::Other,
         }
+    }
+}
+
+/// Detail as [`memguard_common::event::file_detail`] packs it.
+fn file(detail: u64) -> Kind {
+    let mode = u32::from((detail >> 48) as u16);
+    match mode & libc::S_IFMT {
+        libc::S_IFREG => Kind::File,
+        libc::S_IFDIR => Kind::Dir,
+        libc::S_IFCHR | libc::S_IFBLK => Kind::Device,
+        libc::S_IFIFO => Kind::Pipe,
+        libc::S_IFSOCK => socket(detail),
+        _ => Kind::Other,
     }
 }
 
@@ -197,7 +188,7 @@ fn socket(detail: u64) -> Kind {
 
 #[cfg(test)]
 mod tests {
-    use memguard_common::event::socket_detail;
+    use memguard_common::event::{file_detail, socket_detail};
 
     use super::*;
 
@@ -206,21 +197,24 @@ mod tests {
         let tcp = socket_detail(libc::AF_INET as u16, libc::SOCK_STREAM as u16, 0);
         let icmp = socket_detail(libc::AF_INET as u16, libc::SOCK_RAW as u16, 1);
         let dir = (libc::O_DIRECTORY | libc::O_CLOEXEC) as u64;
+        let a_socket = file_detail(libc::S_IFSOCK as u16, tcp);
         for (call, detail, expected) in [
             (Call::Openat, 0, Kind::File),
             (Call::Openat, dir, Kind::Dir),
             (Call::Open, libc::O_TMPFILE as u64, Kind::File),
             (Call::Socket, tcp, Kind::Tcp),
-            (Call::Accept4, tcp, Kind::Tcp),
+            (Call::Accept4, a_socket, Kind::Tcp),
+            (Call::Dup, a_socket, Kind::Tcp),
+            (Call::Dup, file_detail(libc::S_IFREG as u16, 0), Kind::File),
+            (Call::Dup, 0, Kind::Other),
             (Call::Socket, icmp, Kind::OtherSocket),
+            (Call::Pipe2, 0, Kind::Pipe),
         ] {
-            assert_eq!(call.kind(detail), expected, "{call:?} {detail:#x}");
+            assert_eq!(
+                Kind::made_by(call, detail),
+                expected,
+                "{call:?} {detail:#x}"
+            );
         }
-    }
-
-    #[test]
-    fn unknown_calls_are_refused() {
-        assert_eq!(Call::try_from(0), Err(UnknownCall(0)));
-        assert_eq!(Call::try_from(4711), Err(UnknownCall(4711)));
     }
 }

@@ -40,7 +40,10 @@ impl Agent {
             ..
         } = judgement;
         let (process, stamp) = (exited.process, exited.stamp);
-        for finding in self.findings.ended(process, stamp) {
+        for finding in self
+            .findings
+            .cleared_where(|group| group.process == process, stamp)
+        {
             self.out.report(&Report::Finding(Box::new(finding)));
         }
         let evidence = self.end_evidence(process, verified);
@@ -134,9 +137,13 @@ impl Agent {
 }
 
 /// By kind, what the last program image acquired and what it inherited apart; oldest first.
+/// Redirected standard descriptors are neither.
 fn grouped(left: Vec<Held>, exec_id: u32) -> BTreeMap<(Kind, Verdict), Vec<Held>> {
     let mut groups: BTreeMap<(Kind, Verdict), Vec<Held>> = BTreeMap::new();
-    for held in left {
+    for held in left
+        .into_iter()
+        .filter(|held| !held.acquired.is_redirection())
+    {
         let own = held.acquired.exec_id >= exec_id;
         let verdict = if own {
             Verdict::Left

@@ -71,7 +71,8 @@ impl Agent {
         for held in self.ledger.held() {
             let group = GroupId::from(&held.acquired);
             let old = now.since(held.acquired.stamp) >= self.judging.min_age;
-            if old && self.judging.wants(group.kind) && !self.is_inherited(held) {
+            let meant = held.acquired.is_redirection() || self.is_inherited(held);
+            if old && !meant && self.judging.wants(group.kind) {
                 groups.entry(group).or_default().push(*held);
             }
         }
@@ -89,14 +90,14 @@ impl Agent {
 
     fn clear_vanished(&mut self, groups: &BTreeMap<GroupId, Vec<Held>>, now: Stamp) {
         self.piles.retain(|group, _| groups.contains_key(group));
-        let open: Vec<_> = self.findings.groups().collect();
-        for group in open.into_iter().filter(|group| !groups.contains_key(group)) {
-            self.resolve(group, now);
+        let vanished = |group: GroupId| !groups.contains_key(&group);
+        for finding in self.findings.cleared_where(vanished, now) {
+            self.out.report(&Report::Finding(Box::new(finding)));
         }
     }
 
     fn resolve(&mut self, group: GroupId, now: Stamp) {
-        if let Some(finding) = self.findings.cleared(group, now) {
+        for finding in self.findings.cleared_where(|open| open == group, now) {
             self.out.report(&Report::Finding(Box::new(finding)));
         }
     }
@@ -202,7 +203,7 @@ impl Agent {
         } = verified;
         let growth = self.piles.get(group).and_then(growth);
         let calls = calls(survivors);
-        let kind = self.kind(group, seen);
+        let kind = Self::kind(group, seen);
         Finding {
             id: 0,
             fingerprint: fingerprint(&process, kind, &calls),
@@ -228,7 +229,7 @@ impl Agent {
     }
 
     /// What `/proc` shows, where it shows one kind for all; else what the call told.
-    fn kind(&self, group: &GroupId, seen: &[Seen]) -> Kind {
+    fn kind(group: &GroupId, seen: &[Seen]) -> Kind {
         let mut kinds = seen.iter().map(Seen::kind);
         let Some(first) = kinds.next() else {
             return group.kind;

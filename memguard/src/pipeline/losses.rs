@@ -87,7 +87,7 @@ impl Agent {
             reasons.push(format!("{own} events were lost"));
         }
         let host = [Stat::PidSetFull, Stat::LossUnattributed];
-        for name in host.map(|stat| stat.name()).into_iter().chain([SKIPPED]) {
+        for name in host.map(Stat::name).into_iter().chain([SKIPPED]) {
             let count = self.losses.told.get(name).copied().unwrap_or(0);
             if count > 0 && process.is_some() {
                 reasons.push(format!("{name}: {count}, which may concern this process"));

@@ -43,12 +43,12 @@ impl Outputs {
 
     /// What was held back is shown.
     pub(super) fn flush(&mut self) {
-        self.each(|sink| sink.flush());
+        self.each(Sink::flush);
     }
 
     /// No report follows.
     pub(super) fn finish(&mut self) {
-        self.each(|sink| sink.finish());
+        self.each(Sink::finish);
     }
 
     fn each(&mut self, mut tell: impl FnMut(&mut Box<dyn Sink>) -> io::Result<()>) {

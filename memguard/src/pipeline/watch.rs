@@ -33,7 +33,7 @@ pub fn watch(args: &WatchArgs) -> Result<u8, Failure> {
     let target = target(args)?;
     check(args)?;
     let mut file = output::open(&args.common)?;
-    let facts = preflight::facts()?;
+    let facts = preflight::facts(args.common.rare())?;
     let runtime = runtime()?;
     runtime.block_on(async {
         let out = output::outputs(&args.common, file.as_mut(), Terminal::Stdout)?;

@@ -54,25 +54,22 @@ pub fn json(diagnosis: &Diagnosis<'_>) -> String {
 
 /// A line an answer, the fix below what needs one, and the verdict at the end.
 pub fn text(diagnosis: &Diagnosis<'_>) -> String {
-    let mut text = String::new();
-    for check in diagnosis.checks {
-        let Check {
-            name,
-            status,
-            detail,
-            fix,
-        } = check;
-        text += &format!("{:<4}  {name:<20}  {detail}\n", word(*status));
-        if let Some(fix) = fix {
-            text += &format!("{:<28}fix: {fix}\n", "");
-        }
-    }
-    text += if diagnosis.works {
+    let lines = diagnosis.checks.iter().map(line);
+    let verdict = if diagnosis.works {
         "memguard works on this host\n"
     } else {
         "memguard does not work here: see the lines marked fail\n"
     };
-    text
+    lines.chain([verdict.to_owned()]).collect()
+}
+
+fn line(check: &Check) -> String {
+    let (status, name, detail) = (word(check.status), check.name, &check.detail);
+    let line = format!("{status:<4}  {name:<20}  {detail}\n");
+    match &check.fix {
+        Some(fix) => format!("{line}{:<28}fix: {fix}\n", ""),
+        None => line,
+    }
 }
 
 #[cfg(test)]

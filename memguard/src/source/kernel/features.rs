@@ -86,7 +86,8 @@ impl Format {
     }
 }
 
-/// `field:unsigned int fd;	offset:16;	size:8;	signed:0;`
+/// One line of a `format` file: `field:unsigned int fd; offset:16; size:8; signed:0;`, tabs
+/// between.
 fn field(line: &str) -> Option<(String, Field)> {
     let mut parts = line.trim().split(';').map(str::trim);
     let declaration = parts.next()?.strip_prefix("field:")?;
@@ -132,6 +133,8 @@ pub fn layout() -> Result<Layout, LayoutError> {
         fdt_fd: at("fdtable.fd")?,
         fdt_open_fds: at("fdtable.open_fds")?,
         file_private_data: at("file.private_data")?,
+        file_inode: at("file.f_inode")?,
+        inode_mode: at("inode.i_mode")?,
         socket_sk: at("socket.sk")?,
         sock_family: at("sock.__sk_common.skc_family")?,
         sock_type: at("sock.sk_type")?,

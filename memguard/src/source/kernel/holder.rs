@@ -27,13 +27,19 @@ pub(super) fn hold(close: &[RawFd]) -> io::Result<()> {
 fn wait_in_child(read: RawFd, write: RawFd, close: &[RawFd]) -> ! {
     for fd in [0, 1, 2, write].iter().chain(close) {
         // SAFETY: the child's own copies, used by nobody any more.
-        unsafe { libc::close(*fd) };
+        unsafe {
+            libc::close(*fd);
+        }
     }
     // SAFETY: no preconditions.
-    unsafe { libc::setsid() };
+    unsafe {
+        libc::setsid();
+    }
     let mut byte = 0u8;
     // SAFETY: one byte of room; returns zero when the parent has gone.
-    unsafe { libc::read(read, (&raw mut byte).cast(), 1) };
+    unsafe {
+        libc::read(read, (&raw mut byte).cast(), 1);
+    }
     // SAFETY: no destructors are wanted; the kernel closes the links.
     unsafe { libc::_exit(0) }
 }

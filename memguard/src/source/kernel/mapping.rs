@@ -48,7 +48,9 @@ impl Mapping {
             "value does not fit the map"
         );
         // SAFETY: mapped, writable, aligned to a page and, as asserted, long enough.
-        unsafe { self.start.as_ptr().cast::<T>().write_volatile(*value) };
+        unsafe {
+            self.start.as_ptr().cast::<T>().write_volatile(*value);
+        }
     }
 
     /// All half words.

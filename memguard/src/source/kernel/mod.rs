@@ -167,11 +167,13 @@ impl Kernel {
 
     fn load_with(layout: Layout, sizes: Sizes, log: VerifierLogLevel) -> Result<Self, KernelError> {
         let layout = LayoutBytes(layout);
+        let numbers = plan::call_numbers();
         let slots = sizes.nursery_sets.saturating_mul(WAYS);
         let mut ebpf = EbpfLoader::new()
             .btf(None)
             .verifier_log_level(log)
             .override_global("LAYOUT", &layout, true)
+            .override_global("CALL_NUMBERS", &numbers, true)
             .override_global("NURSERY_SETS", &sizes.nursery_sets, true)
             .map_max_entries("WORDS", sizes.nursery_sets)
             .map_max_entries("RECORDS", slots)
@@ -185,10 +187,10 @@ impl Kernel {
     fn assemble(mut ebpf: Ebpf, sizes: Sizes) -> Result<Self, KernelError> {
         let bytes = memory(&ebpf);
         let slots = (sizes.nursery_sets * WAYS) as usize;
-        let words = map_array(&mut ebpf, "WORDS", slots * size_of::<u64>())?;
-        let records = map_array(&mut ebpf, "RECORDS", slots * RECORD)?;
+        let words = map_array(&ebpf, "WORDS", slots * size_of::<u64>())?;
+        let records = map_array(&ebpf, "RECORDS", slots * RECORD)?;
         let mut kernel = Self {
-            settings: map_array(&mut ebpf, "SETTINGS", size_of::<Settings>())?,
+            settings: map_array(&ebpf, "SETTINGS", size_of::<Settings>())?,
             current: Settings::default(),
             counters: take(&mut ebpf, "STATS")?,
             pids: take(&mut ebpf, "PIDS")?,
@@ -386,7 +388,7 @@ fn take<T: TryFrom<Map>>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, Kerne
     T::try_from(map).ok().ok_or(KernelError::Map(name))
 }
 
-fn map_array(ebpf: &mut Ebpf, name: &'static str, bytes: usize) -> Result<Mapping, KernelError> {
+fn map_array(ebpf: &Ebpf, name: &'static str, bytes: usize) -> Result<Mapping, KernelError> {
     let Some(Map::Array(map)) = ebpf.map(name) else {
         return Err(KernelError::Map(name));
     };

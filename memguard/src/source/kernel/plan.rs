@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use memguard_common::settings::Layout;
+use memguard_common::{
+    call::Call,
+    settings::{CALLS, Layout},
+};
 
 use super::features::{self, Format};
 
@@ -17,8 +20,20 @@ pub struct Probe {
     pub name: &'static str,
     /// Fields that the program reads at fixed offsets.
     fields: &'static [(&'static str, u32)],
+    /// Whether it is attached, and what its absence means.
+    pub rank: Rank,
+}
+
+/// How much hangs on a probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rank {
     /// Nothing works without it.
-    pub required: bool,
+    Required,
+    /// Attached where the kernel has it.
+    Usual,
+    /// Attached only with `--kinds all`: frequent calls that rarely make a descriptor. Without it
+    /// their descriptors are found by comparing with `/proc`, as of unknown origin.
+    Rare,
 }
 
 impl Probe {
@@ -26,17 +41,22 @@ impl Probe {
     pub fn tracepoint(&self) -> String {
         format!("{}:{}", self.category, self.name)
     }
+
+    /// Nothing works without it.
+    pub fn is_required(&self) -> bool {
+        self.rank == Rank::Required
+    }
 }
 
 /// A program that reads the result of a system call.
-const fn exit(program: &'static str, name: &'static str, required: bool) -> Probe {
+const fn exit(program: &'static str, name: &'static str, rank: Rank) -> Probe {
     let fields = &[("__syscall_nr", 8), ("ret", 16)];
     Probe {
         program,
         category: "syscalls",
         name,
         fields,
-        required,
+        rank,
     }
 }
 
@@ -51,13 +71,14 @@ const fn other(
         category,
         name,
         fields,
-        required: true,
+        rank: Rank::Required,
     }
 }
 
-/// Every probe memguard has. What gives back comes first: a descriptor acquired before its release
-/// can be seen would be held for ever. `open`, `creat` and `accept` do not exist on every
-/// architecture, `openat2` not on every kernel.
+/// Every probe memguard has.
+///
+/// What gives back comes first: a descriptor acquired before its release can be seen would be held
+/// for ever. Many calls do not exist on every architecture, or not on every kernel.
 pub const PROBES: &[Probe] = &[
     other(
         "release_close",
@@ -73,13 +94,133 @@ pub const PROBES: &[Probe] = &[
         &[("filename", 8)],
     ),
     other("process_fork", "task", "task_newtask", &[("pid", 8)]),
-    exit("acquire_open", "sys_exit_openat", true),
-    exit("acquire_open", "sys_exit_open", false),
-    exit("acquire_open", "sys_exit_openat2", false),
-    exit("acquire_open", "sys_exit_creat", false),
-    exit("acquire_socket", "sys_exit_socket", true),
-    exit("acquire_accept", "sys_exit_accept4", true),
-    exit("acquire_accept", "sys_exit_accept", false),
+    exit("release_range", "sys_exit_close_range", Rank::Usual),
+    exit("acquire", "sys_exit_openat", Rank::Required),
+    exit("acquire", "sys_exit_open", Rank::Usual),
+    exit("acquire", "sys_exit_openat2", Rank::Usual),
+    exit("acquire", "sys_exit_creat", Rank::Usual),
+    exit("acquire", "sys_exit_open_by_handle_at", Rank::Usual),
+    exit("acquire", "sys_exit_socket", Rank::Required),
+    exit("acquire", "sys_exit_accept4", Rank::Required),
+    exit("acquire", "sys_exit_accept", Rank::Usual),
+    exit("acquire", "sys_exit_dup", Rank::Usual),
+    exit("acquire", "sys_exit_dup2", Rank::Usual),
+    exit("acquire", "sys_exit_dup3", Rank::Usual),
+    exit("acquire", "sys_exit_fcntl", Rank::Usual),
+    exit("acquire", "sys_exit_epoll_create", Rank::Usual),
+    exit("acquire", "sys_exit_epoll_create1", Rank::Usual),
+    exit("acquire", "sys_exit_eventfd", Rank::Usual),
+    exit("acquire", "sys_exit_eventfd2", Rank::Usual),
+    exit("acquire", "sys_exit_timerfd_create", Rank::Usual),
+    exit("acquire", "sys_exit_signalfd", Rank::Usual),
+    exit("acquire", "sys_exit_signalfd4", Rank::Usual),
+    exit("acquire", "sys_exit_inotify_init", Rank::Usual),
+    exit("acquire", "sys_exit_inotify_init1", Rank::Usual),
+    exit("acquire", "sys_exit_fanotify_init", Rank::Usual),
+    exit("acquire", "sys_exit_memfd_create", Rank::Usual),
+    exit("acquire", "sys_exit_memfd_secret", Rank::Usual),
+    exit("acquire", "sys_exit_userfaultfd", Rank::Usual),
+    exit("acquire", "sys_exit_pidfd_open", Rank::Usual),
+    exit("acquire", "sys_exit_pidfd_getfd", Rank::Usual),
+    exit("acquire", "sys_exit_perf_event_open", Rank::Usual),
+    exit("acquire", "sys_exit_io_uring_setup", Rank::Usual),
+    exit("acquire", "sys_exit_landlock_create_ruleset", Rank::Usual),
+    exit("acquire", "sys_exit_fsopen", Rank::Usual),
+    exit("acquire", "sys_exit_fspick", Rank::Usual),
+    exit("acquire", "sys_exit_fsmount", Rank::Usual),
+    exit("acquire", "sys_exit_open_tree", Rank::Usual),
+    exit("acquire", "sys_exit_open_tree_attr", Rank::Usual),
+    exit("acquire", "sys_exit_mq_open", Rank::Usual),
+    exit("acquire_pair", "sys_exit_pipe", Rank::Usual),
+    exit("acquire_pair", "sys_exit_pipe2", Rank::Usual),
+    exit("acquire_pair", "sys_exit_socketpair", Rank::Usual),
+    exit("acquire_one", "sys_exit_clone", Rank::Usual),
+    exit("acquire_one", "sys_exit_clone3", Rank::Usual),
+    exit("acquire_message", "sys_exit_recvmsg", Rank::Usual),
+    exit("acquire_message", "sys_exit_recvmmsg", Rank::Rare),
+    exit("acquire_one", "sys_exit_getsockopt", Rank::Rare),
+    exit("acquire", "sys_exit_ioctl", Rank::Rare),
+    exit("acquire", "sys_exit_seccomp", Rank::Rare),
+    exit("acquire", "sys_exit_bpf", Rank::Rare),
+];
+
+/// Which call a system call number is, on the architecture that this is built for; zero for none.
+pub fn call_numbers() -> [u8; CALLS] {
+    let mut table = [0; CALLS];
+    for (number, call) in NUMBERS {
+        if let Some(entry) = usize::try_from(*number)
+            .ok()
+            .and_then(|at| table.get_mut(at))
+        {
+            *entry = *call as u8;
+        }
+    }
+    table
+}
+
+/// `open_tree_attr(2)`, of Linux 6.15, has no name in libc yet; the number is the same everywhere.
+const SYS_OPEN_TREE_ATTR: libc::c_long = 467;
+
+const NUMBERS: &[(libc::c_long, Call)] = &[
+    (libc::SYS_openat, Call::Openat),
+    (libc::SYS_openat2, Call::Openat2),
+    (libc::SYS_open_by_handle_at, Call::OpenByHandleAt),
+    (libc::SYS_socket, Call::Socket),
+    (libc::SYS_accept, Call::Accept),
+    (libc::SYS_accept4, Call::Accept4),
+    (libc::SYS_dup, Call::Dup),
+    (libc::SYS_dup3, Call::Dup3),
+    (libc::SYS_fcntl, Call::Fcntl),
+    (libc::SYS_epoll_create1, Call::EpollCreate1),
+    (libc::SYS_eventfd2, Call::Eventfd2),
+    (libc::SYS_timerfd_create, Call::TimerfdCreate),
+    (libc::SYS_signalfd4, Call::Signalfd4),
+    (libc::SYS_inotify_init1, Call::InotifyInit1),
+    (libc::SYS_fanotify_init, Call::FanotifyInit),
+    (libc::SYS_memfd_create, Call::MemfdCreate),
+    (libc::SYS_memfd_secret, Call::MemfdSecret),
+    (libc::SYS_userfaultfd, Call::Userfaultfd),
+    (libc::SYS_pidfd_open, Call::PidfdOpen),
+    (libc::SYS_pidfd_getfd, Call::PidfdGetfd),
+    (libc::SYS_perf_event_open, Call::PerfEventOpen),
+    (libc::SYS_io_uring_setup, Call::IoUringSetup),
+    (
+        libc::SYS_landlock_create_ruleset,
+        Call::LandlockCreateRuleset,
+    ),
+    (libc::SYS_fsopen, Call::Fsopen),
+    (libc::SYS_fspick, Call::Fspick),
+    (libc::SYS_fsmount, Call::Fsmount),
+    (libc::SYS_open_tree, Call::OpenTree),
+    (SYS_OPEN_TREE_ATTR, Call::OpenTreeAttr),
+    (libc::SYS_mq_open, Call::MqOpen),
+    (libc::SYS_pipe2, Call::Pipe2),
+    (libc::SYS_socketpair, Call::Socketpair),
+    (libc::SYS_clone, Call::Clone),
+    (libc::SYS_clone3, Call::Clone3),
+    (libc::SYS_recvmsg, Call::Recvmsg),
+    (libc::SYS_recvmmsg, Call::Recvmmsg),
+    (libc::SYS_getsockopt, Call::Getsockopt),
+    (libc::SYS_ioctl, Call::Ioctl),
+    (libc::SYS_seccomp, Call::Seccomp),
+    (libc::SYS_bpf, Call::Bpf),
+    // The calls that only x86-64 still has.
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_open, Call::Open),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_creat, Call::Creat),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_dup2, Call::Dup2),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_epoll_create, Call::EpollCreate),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_eventfd, Call::Eventfd),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_signalfd, Call::Signalfd),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_inotify_init, Call::InotifyInit),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_pipe, Call::Pipe),
 ];
 
 /// What is to be attached, and what cannot be.
@@ -107,7 +248,9 @@ impl Plan {
 
     /// A required probe that is not available.
     pub fn obstacle(&self) -> Option<&(Probe, String)> {
-        self.unavailable.iter().find(|(probe, _)| probe.required)
+        self.unavailable
+            .iter()
+            .find(|(probe, _)| probe.is_required())
     }
 }
 
@@ -120,14 +263,17 @@ pub fn formats(tracefs: &Path) -> BTreeMap<String, Format> {
     PROBES.iter().filter_map(read).collect()
 }
 
-/// Decides what to attach.
-pub fn plan(formats: &BTreeMap<String, Format>) -> Plan {
+/// Decides what to attach; `rare` with the calls that rarely make a descriptor.
+pub fn plan(formats: &BTreeMap<String, Format>, rare: bool) -> Plan {
     let mut plan = Plan {
         group_dead: offset(formats, "sched:sched_process_exit", "group_dead"),
         clone_flags: offset(formats, "task:task_newtask", "clone_flags"),
         ..Plan::default()
     };
-    for probe in PROBES {
+    for probe in PROBES
+        .iter()
+        .filter(|probe| rare || probe.rank != Rank::Rare)
+    {
         match check(probe, formats.get(&probe.tracepoint())) {
             Ok(()) => plan.probes.push(*probe),
             Err(reason) => plan.unavailable.push((*probe, reason)),
@@ -181,13 +327,34 @@ mod tests {
 
     #[test]
     fn everything_is_attached_where_the_kernel_has_it() {
-        let plan = plan(&kernel(""));
+        let plan = plan(&kernel(""), true);
         assert_eq!(
             (plan.probes.len(), plan.unavailable.len()),
             (PROBES.len(), 0)
         );
         assert_eq!((plan.group_dead, plan.clone_flags), (Some(32), Some(32)));
         assert!(plan.obstacle().is_none());
+        let usual = super::plan(&kernel(""), false);
+        let rare = PROBES
+            .iter()
+            .filter(|probe| probe.rank == Rank::Rare)
+            .count();
+        assert_eq!(
+            usual.probes.len(),
+            PROBES.len() - rare,
+            "the rare are asked for"
+        );
+    }
+
+    #[test]
+    fn every_call_has_its_own_number() {
+        let table = call_numbers();
+        assert_eq!(
+            table.iter().filter(|call| **call != 0).count(),
+            NUMBERS.len()
+        );
+        let openat = table[usize::try_from(libc::SYS_openat).unwrap()];
+        assert_eq!(Call::try_from(u32::from(openat)), Ok(Call::Openat));
     }
 
     #[test]
@@ -196,7 +363,7 @@ mod tests {
             ("syscalls:sys_exit_creat", false),
             ("syscalls:sys_enter_close", true),
         ] {
-            let plan = plan(&kernel(without));
+            let plan = plan(&kernel(without), true);
             let (probe, reason) = &plan.unavailable[0];
             assert_eq!(probe.tracepoint(), without);
             assert!(reason.contains("no such tracepoint"), "{reason}");
@@ -209,7 +376,7 @@ mod tests {
         let mut kernel = kernel("");
         let moved = Format::parse("field:long ret; offset:24; size:8;");
         kernel.insert("syscalls:sys_exit_openat".to_owned(), moved);
-        let plan = plan(&kernel);
+        let plan = plan(&kernel, false);
         assert!(
             plan.obstacle()
                 .is_some_and(|(_, reason)| reason.contains("__syscall_nr"))

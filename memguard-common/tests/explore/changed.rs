@@ -1,0 +1,115 @@
+//! The memory as a party sees it that keeps to another protocol than the one that is written down.
+
+use memguard_common::{
+    event::Acquired,
+    nursery::{Identity, Key, Memory, State},
+};
+
+use super::{
+    op::Compare,
+    party::{Stop, View},
+    scenario::Change,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Task {
+    Acquire,
+    TakeBack,
+    Release,
+}
+
+/// See the module.
+pub(crate) struct Changed<'a, 'w> {
+    view: &'a View<'w>,
+    task: Task,
+    identity: Identity,
+    stamp: u64,
+}
+
+impl<'a, 'w> Changed<'a, 'w> {
+    pub(crate) fn acquiring(view: &'a View<'w>, record: &Acquired) -> Self {
+        Self {
+            view,
+            task: Task::Acquire,
+            identity: Identity::of(record),
+            stamp: record.head.stamp,
+        }
+    }
+
+    pub(crate) fn taking_back(view: &'a View<'w>, record: &Acquired) -> Self {
+        Self {
+            task: Task::TakeBack,
+            ..Self::acquiring(view, record)
+        }
+    }
+
+    pub(crate) fn releasing(view: &'a View<'w>, identity: &Identity) -> Self {
+        Self {
+            view,
+            task: Task::Release,
+            identity: *identity,
+            stamp: 0,
+        }
+    }
+
+    fn change(&self) -> Option<(Change, Task)> {
+        self.view.scenario.change.map(|change| (change, self.task))
+    }
+}
+
+impl Memory for Changed<'_, '_> {
+    type Stop = Stop;
+
+    fn state(&self, way: u32) -> Result<State, Stop> {
+        self.view.state(way)
+    }
+
+    fn swap(&self, way: u32, from: State, to: State) -> Result<bool, Stop> {
+        let (from, to, how) = match self.change() {
+            Some((Change::ReleaseStores, Task::Release)) => (from, to, Compare::Nothing),
+            Some((Change::NoGenerations, _)) => (from, to, Compare::AllButGeneration),
+            Some((Change::TakesBackAnything, Task::TakeBack)) => {
+                let now = self.view.state(way)?;
+                (now, now.emptied(), Compare::Whole)
+            }
+            _ => (from, to, Compare::Whole),
+        };
+        self.view.swap(way, from, to, how)
+    }
+
+    fn identity(&self, way: u32) -> Result<Identity, Stop> {
+        let [table, stamp] = self.view.read(way, 0)?;
+        let [handle, owner] = self.view.read(way, 1)?;
+        let key = Key { table, handle };
+        let owner = owner as u32;
+        let is_own = key == self.identity.key && owner == self.identity.owner;
+        let stranger = Identity {
+            key,
+            owner: u32::MAX,
+        };
+        Ok(match self.change() {
+            Some((Change::AnyIdentity, Task::Release)) => self.identity,
+            Some((Change::StrangerReplaced, Task::Acquire)) if key == self.identity.key => {
+                self.identity
+            }
+            Some((Change::OwnEvicted, Task::Acquire)) if is_own => stranger,
+            Some((Change::YoungerEvicted, Task::Acquire)) if is_own && stamp > self.stamp => {
+                stranger
+            }
+            _ => Identity { key, owner },
+        })
+    }
+
+    fn write(&self, way: u32, record: &Acquired) -> Result<(), Stop> {
+        if self.change() == Some((Change::EarlyPublication, Task::Acquire)) {
+            let claim = self.view.state(way)?;
+            let live = State::from_word(claim.word() & !0b11 | 0b10);
+            self.view.swap(way, claim, live, Compare::Whole)?;
+        }
+        self.view.write(way, record)
+    }
+
+    fn evict(&self, way: u32) -> Result<(), Stop> {
+        self.view.evict(way)
+    }
+}

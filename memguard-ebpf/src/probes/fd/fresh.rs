@@ -1,0 +1,161 @@
+//! A descriptor that a watched task was just given: into the nursery, or straight to the agent.
+
+use aya_ebpf::{helpers::bpf_ktime_get_ns, programs::TracePointContext};
+use memguard_common::{
+    event::{Acquired, Head, Released, flag, kind},
+    nursery::{self, Key, Placed, Ticket},
+    stats::Stat,
+};
+
+use crate::{
+    emit::{count, send, send_acquired},
+    filter,
+    kernel::{self, Table, Task},
+    maps,
+    nursery::Set,
+    probes::{RESULT_OR_FIRST, SYSCALL_NUMBER, field},
+    regs::Arguments,
+};
+
+/// A call of a watched task that has succeeded.
+#[derive(Clone, Copy)]
+pub(super) struct Success {
+    pub(super) task: Task,
+    pub(super) table: Table,
+    /// Which call it was.
+    pub(super) call: u32,
+    /// What it returned; not negative.
+    pub(super) result: u32,
+    pub(super) arguments: Arguments,
+}
+
+impl Success {
+    /// Filters, and reads the result: negative is an error, or a call that will be restarted
+    /// (-512).
+    #[inline(always)]
+    pub(super) fn take(context: &TracePointContext) -> Option<Self> {
+        let settings = filter::running()?;
+        count(Stat::Seen);
+        if !filter::watched(settings) {
+            count(Stat::Filtered);
+            return None;
+        }
+        let result: i64 = field(context, RESULT_OR_FIRST);
+        let task = Task::current();
+        if let (0.., Some(table)) = (result, task.table()) {
+            let call = maps::call(field(context, SYSCALL_NUMBER));
+            let arguments = Arguments::of(task);
+            let result = result as u32;
+            return Some(Self {
+                task,
+                table,
+                call,
+                result,
+                arguments,
+            });
+        }
+        count(Stat::Failed);
+        None
+    }
+
+    #[inline(always)]
+    fn record(&self, fd: u32, detail: u64) -> Acquired {
+        // SAFETY: no preconditions.
+        let stamp = unsafe { bpf_ktime_get_ns() };
+        Acquired {
+            head: Head {
+                kind: kind::ACQUIRED,
+                flags: 0,
+                stamp,
+            },
+            table: self.table.address,
+            tgid: self.task.tgid,
+            tid: self.task.tid,
+            handle: u64::from(fd),
+            start: self.task.start(),
+            call: self.call,
+            exec_id: self.task.exec_id(),
+            detail,
+        }
+    }
+
+    /// Puts a descriptor into the nursery, then looks whether a close has overtaken us.
+    #[inline(always)]
+    pub(super) fn place(&self, fd: u32, detail: u64) {
+        let record = self.record(fd, detail);
+        let key = Key {
+            table: record.table,
+            handle: record.handle,
+        };
+        let Some(set) = Set::of(key) else { return };
+        // One arm each: a ticket that exists on some paths only becomes a register that the
+        // verifier finds unwritten on the others.
+        let Ok(placed) = nursery::acquire(&set, &record);
+        match placed {
+            Placed::Fresh(ticket) | Placed::Evicted(ticket) => self.check(&set, ticket, &record),
+            Placed::Replaced(ticket) => {
+                count(Stat::Replaced);
+                self.check(&set, ticket, &record);
+            }
+            Placed::Nowhere => self.tell(&record),
+        }
+    }
+
+    /// Sends a descriptor straight to the agent: of rare calls that make several at once, which
+    /// would make the verifier follow the nursery's protocol for each.
+    #[inline(always)]
+    pub(super) fn direct(&self, fd: u32) {
+        match self.table.file(fd) {
+            Some(file) => self.tell(&self.record(fd, kernel::describe(file))),
+            // Closed already: it was in the caller's memory before the call returned.
+            None => count(Stat::TakenBack),
+        }
+    }
+
+    #[inline(always)]
+    fn tell(&self, record: &Acquired) {
+        send_acquired(&raw const *record, record.tgid, Stat::Direct);
+        if self.table.file(record.handle as u32).is_none() {
+            taken_back(record);
+        }
+    }
+
+    /// A slot that is empty after publication: the handle is closed already.
+    #[inline(always)]
+    fn check(&self, set: &Set, ticket: Ticket, record: &Acquired) {
+        if self.table.file(record.handle as u32).is_some() {
+            return;
+        }
+        match nursery::take_back(set, ticket) {
+            Ok(true) => count(Stat::TakenBack),
+            Ok(false) => taken_back(record),
+        }
+    }
+}
+
+/// The record is gone from the nursery although nobody told us: the agent may have it, and is told
+/// with the acquisition's own stamp.
+#[inline(always)]
+fn taken_back(record: &Acquired) {
+    let release = Released {
+        head: Head {
+            kind: kind::RELEASED,
+            flags: flag::TAKEN_BACK,
+            stamp: record.head.stamp,
+        },
+        table: record.table,
+        tgid: record.tgid,
+        tid: record.tid,
+        handle: record.handle,
+        start: record.start,
+    };
+    let bytes = size_of::<Released>() as u64;
+    let record = (&raw const release).cast();
+    send(
+        record,
+        bytes,
+        release.tgid,
+        Stat::TakeBacksSent,
+        Stat::TakeBacksLost,
+    );
+}
