@@ -6,7 +6,10 @@ use aya_ebpf::{
 };
 use memguard_common::{event::Acquired, stats::Stat};
 
-use crate::maps;
+use crate::{
+    maps,
+    memory::{peek, poke},
+};
 
 /// Adds to a counter of this CPU.
 #[inline(always)]
@@ -15,11 +18,9 @@ pub(crate) fn add(stat: Stat, amount: u64) {
         return;
     };
     let counter = counters.cast::<u64>().wrapping_add(stat as usize);
-    // SAFETY: `stat` is below the length of the array; no other CPU has this copy, and a program
-    // that interrupts between load and store can at most lose its own increment.
-    let value = unsafe { core::ptr::read_volatile(counter) };
-    // SAFETY: as above.
-    unsafe { core::ptr::write_volatile(counter, value.wrapping_add(amount)) };
+    // No other CPU has this copy, and a program that interrupts between load and store can at most
+    // lose its own increment.
+    poke(counter, peek(counter).wrapping_add(amount));
 }
 
 /// Adds one to a counter of this CPU.
@@ -74,11 +75,9 @@ pub(crate) fn send_acquired(record: *const Acquired, tgid: u32, sent: Stat) {
 #[inline(always)]
 pub(crate) fn charge(tgid: u32) {
     if let Some(lost) = maps::LOSSES.get_ptr_mut(tgid) {
-        // SAFETY: an initialised map value; two CPUs may lose an increment to each other, which
-        // leaves the process marked all the same.
-        let value = unsafe { core::ptr::read_volatile(lost) };
-        // SAFETY: as above.
-        unsafe { core::ptr::write_volatile(lost, value + 1) };
+        // Two CPUs may lose an increment to each other, which leaves the process marked all the
+        // same.
+        poke(lost, peek(lost) + 1);
     } else if maps::LOSSES.insert(tgid, 1, 0).is_err() {
         count(Stat::LossUnattributed);
     }

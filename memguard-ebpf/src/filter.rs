@@ -8,15 +8,14 @@ use memguard_common::{
     stats::Stat,
 };
 
-use crate::{emit::count, maps};
+use crate::{emit::count, maps, memory::peek};
 
 /// The settings, unless the programs are told to keep still.
 #[inline(always)]
 pub(crate) fn running() -> Option<&'static Settings> {
     let settings = maps::settings()?;
-    // SAFETY: an initialised map value; the agent may write it at any time, hence volatile.
-    let stopped = unsafe { core::ptr::read_volatile(&raw const settings.stopped) };
-    (stopped == 0).then_some(settings)
+    // The agent may write it at any time.
+    (peek(&raw const settings.stopped) == 0).then_some(settings)
 }
 
 /// Whether the current task is watched. The agent never is: it would feed itself.

@@ -9,14 +9,12 @@ use aya_ebpf::helpers::{
 };
 use memguard_common::event::{file_detail, socket_detail};
 
-use crate::maps::layout;
+use crate::{maps::layout, memory::peek};
 
 /// Follows a pointer field, or loads a number field, of a BTF-typed structure.
 #[inline(always)]
 fn load<T: Copy>(base: *const u8, offset: usize) -> T {
-    let field = base.wrapping_add(offset);
-    // SAFETY: `base` is a BTF pointer, whose loads the verifier checks and the kernel guards.
-    unsafe { core::ptr::read_volatile(field.cast::<T>()) }
+    peek(base.wrapping_add(offset).cast())
 }
 
 /// Reads kernel memory at a plain address.

@@ -2,10 +2,12 @@
 //!
 //! | program | tracepoint | does |
 //! |---|---|---|
-//! | `acquire_open` | exit of `open`, `openat`, `openat2`, `creat` | puts a descriptor into the nursery |
-//! | `acquire_socket` | exit of `socket` | likewise |
-//! | `acquire_accept` | exit of `accept`, `accept4` | likewise |
+//! | `acquire` | exit of calls that return a descriptor | puts it into the nursery |
+//! | `acquire_pair` | exit of `pipe`, `pipe2`, `socketpair` | likewise, two |
+//! | `acquire_one` | exit of `clone`, `clone3`, `getsockopt` | tells the agent of a pidfd |
+//! | `acquire_message` | exit of `recvmsg`, `recvmmsg` | tells the agent of descriptors received |
 //! | `release_close` | entry of `close` | pairs it, or tells the agent |
+//! | `release_range` | exit of `close_range` | tells the agent what is left |
 //! | `process_fork` | `task:task_newtask` | follows children |
 //! | `process_exec` | `sched:sched_process_exec` | tells the agent, with the table's bitmap |
 //! | `process_exit` | `sched:sched_process_exit` | likewise |
@@ -32,6 +34,7 @@ mod emit;
 mod filter;
 mod kernel;
 mod maps;
+mod memory;
 mod nursery;
 mod probes;
 mod regs;
@@ -44,10 +47,6 @@ static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";
 /// Never reached: a panic left in a program makes the verifier refuse it.
 #[cfg(not(test))]
 #[panic_handler]
-#[expect(
-    clippy::infinite_loop,
-    reason = "the verifier refuses the program instead"
-)]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
     loop {}
 }

@@ -12,6 +12,8 @@ use memguard_common::{
     stats::Stat,
 };
 
+use crate::memory::peek;
+
 /// State words of the nursery, a cache line a set. The agent may change the number of sets at load.
 #[map]
 pub(crate) static WORDS: Array<[u64; WAYS as usize]> =
@@ -90,19 +92,14 @@ static NURSERY_SETS: u32 = SETS;
 /// Reads one field of the layout. Volatile: the compiler must not take the zeros above for the
 /// values.
 macro_rules! layout {
-    ($field:ident) => {{
-        // SAFETY: the static is initialised and never written while programs run.
-        let offset = unsafe { core::ptr::read_volatile(&raw const crate::maps::LAYOUT.$field) };
-        offset as usize
-    }};
+    ($field:ident) => {{ $crate::memory::peek(&raw const $crate::maps::LAYOUT.$field) as usize }};
 }
 pub(crate) use layout;
 
 /// How many sets the nursery has.
 #[inline(always)]
 pub(crate) fn nursery_sets() -> u32 {
-    // SAFETY: as in `layout!`.
-    unsafe { core::ptr::read_volatile(&raw const NURSERY_SETS) }
+    peek(&raw const NURSERY_SETS)
 }
 
 /// The [`Call`](memguard_common::call::Call) of a system call number, zero for one that is none.
@@ -110,8 +107,7 @@ pub(crate) fn nursery_sets() -> u32 {
 pub(crate) fn call(number: u32) -> u32 {
     let index = number as usize & (CALLS - 1);
     let entry = (&raw const CALL_NUMBERS).cast::<u8>().wrapping_add(index);
-    // SAFETY: inside the table, which nobody writes while programs run.
-    u32::from(unsafe { core::ptr::read_volatile(entry) })
+    u32::from(peek(entry))
 }
 
 /// The settings; `None` never happens, but the verifier wants the question asked.

@@ -8,7 +8,10 @@ use memguard_common::{
     stats::Stat,
 };
 
-use crate::{emit, maps};
+use crate::{
+    emit, maps,
+    memory::{field_of, peek, poke},
+};
 
 /// A set.
 pub(crate) struct Set {
@@ -44,11 +47,9 @@ impl Memory for Set {
 
     #[inline(always)]
     fn state(&self, way: u32) -> Result<State, Infallible> {
-        // SAFETY: inside the set. Volatile: LLVM selects no plain atomic load for this target. On
-        // x86-64 it orders as an acquire load; other architectures need an atomic `or 0` here.
-        Ok(State::from_word(unsafe {
-            core::ptr::read_volatile(self.word(way))
-        }))
+        // LLVM selects no plain atomic load for this target. On x86-64 a volatile one orders as an
+        // acquire load; other architectures need an atomic `or 0` here.
+        Ok(State::from_word(peek(self.word(way))))
     }
 
     #[inline(always)]
@@ -67,12 +68,10 @@ impl Memory for Set {
                 owner: 0,
             });
         };
-        // SAFETY: a map value; may be torn, which the caller's compare-and-swap finds out.
-        let table = unsafe { core::ptr::read_volatile(&raw const (*record).table) };
-        // SAFETY: as above.
-        let handle = unsafe { core::ptr::read_volatile(&raw const (*record).handle) };
-        // SAFETY: as above.
-        let owner = unsafe { core::ptr::read_volatile(&raw const (*record).tgid) };
+        // May be torn, which the caller's compare-and-swap finds out.
+        let table = peek(field_of!(record, Acquired, table));
+        let handle = peek(field_of!(record, Acquired, handle));
+        let owner = peek(field_of!(record, Acquired, tgid));
         Ok(Identity {
             key: Key { table, handle },
             owner,
@@ -82,8 +81,7 @@ impl Memory for Set {
     #[inline(always)]
     fn write(&self, way: u32, record: &Acquired) -> Result<(), Infallible> {
         if let Some(place) = self.record(way) {
-            // SAFETY: a map value that is ours, its slot being busy under our claim.
-            unsafe { core::ptr::write_volatile(place, *record) };
+            poke(place, *record);
         }
         Ok(())
     }
@@ -91,8 +89,7 @@ impl Memory for Set {
     #[inline(always)]
     fn evict(&self, way: u32) -> Result<(), Infallible> {
         if let Some(place) = self.record(way) {
-            // SAFETY: a map value that is ours, its slot being busy under our claim.
-            let tgid = unsafe { core::ptr::read_volatile(&raw const (*place).tgid) };
+            let tgid = peek(field_of!(place, Acquired, tgid));
             emit::send_acquired(place, tgid, Stat::Evicted);
         }
         Ok(())
@@ -104,10 +101,9 @@ impl Memory for Set {
     fn opaque(&self, number: u32) -> u32 {
         let mut slot = u64::from(number);
         let last_byte = (&raw mut slot).cast::<u8>().wrapping_add(7);
-        // SAFETY: inside `slot`; zero already, the number having 32 bits.
-        unsafe { core::ptr::write_volatile(last_byte, 0) };
-        // SAFETY: initialised.
-        unsafe { core::ptr::read_volatile(&raw const slot) as u32 }
+        // Zero already, the number having 32 bits.
+        poke(last_byte, 0);
+        peek(&raw const slot) as u32
     }
 }
 

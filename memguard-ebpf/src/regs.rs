@@ -8,7 +8,7 @@
 
 use aya_ebpf::helpers::bpf_task_pt_regs;
 
-use crate::kernel::Task;
+use crate::{kernel::Task, memory::peek};
 
 /// Registers of the current task as it entered the kernel.
 #[derive(Clone, Copy)]
@@ -33,9 +33,7 @@ impl Arguments {
 
     #[inline(always)]
     fn slot(self, index: usize) -> u64 {
-        let slot = self.0.wrapping_add(index);
-        // SAFETY: the verifier checks the load against the kernel's BTF.
-        unsafe { core::ptr::read_volatile(slot) }
+        peek(self.0.wrapping_add(index))
     }
 
     /// First argument.

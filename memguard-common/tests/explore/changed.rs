@@ -2,7 +2,7 @@
 
 use memguard_common::{
     event::Acquired,
-    nursery::{Identity, Key, Memory, State},
+    nursery::{Identity, Key, Memory, Phase, State},
 };
 
 use super::{
@@ -70,6 +70,9 @@ impl Memory for Changed<'_, '_> {
             Some((Change::NoGenerations, _)) => (from, to, Compare::AllButGeneration),
             Some((Change::TakesBackAnything, Task::TakeBack)) => {
                 let now = self.view.state(way)?;
+                if now.phase() != Phase::Live {
+                    return Ok(false);
+                }
                 (now, now.emptied(), Compare::Whole)
             }
             _ => (from, to, Compare::Whole),

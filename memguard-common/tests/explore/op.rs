@@ -82,6 +82,11 @@ impl Op {
         }
     }
 
+    /// No step either, but tied to the one that follows.
+    pub(crate) const fn is_prelude(self) -> bool {
+        matches!(self, Self::Await(_) | Self::Witness(_))
+    }
+
     /// What it did, in words; `None` where that is not worth a line.
     pub(crate) fn describe(self, world: &World, answer: [u64; 2]) -> Option<String> {
         let yes = answer[0] == 1;

@@ -127,7 +127,7 @@ impl Turn<'_> {
             self.next += 1;
             return Ok(*answer);
         }
-        if op.is_step() && self.has_stepped {
+        if self.has_stepped && (op.is_step() || op.is_prelude()) {
             return Err(Stop::Stepped);
         }
         let answer = self.world.perform(op).ok_or(Stop::Blocked)?;

@@ -136,6 +136,12 @@ impl Scenario {
         Self { tick: 1, ..self }
     }
 
+    /// Whether a number may be closed before user space knows it.
+    pub(crate) fn is_blind(&self) -> bool {
+        let blind = |role: &Role| matches!(role, Role::Close { after: None, .. });
+        self.parties.iter().any(blind)
+    }
+
     /// Whether somebody waits for a party.
     pub(crate) fn is_awaited(&self, party: usize) -> bool {
         self.parties.iter().any(|role| match role {

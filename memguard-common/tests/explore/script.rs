@@ -148,12 +148,12 @@ impl Fresh<'_, '_> {
 
 /// The program at the entry of `close`, `release_close`; then the kernel's call.
 fn close(view: &View<'_>, key: usize, owner: u32) -> Result<(), Stop> {
-    let witness = view.ask(Op::Witness(key))?;
     view.ask(Op::Count(Stat::Releases, 1))?;
     let early = match view.scenario.change {
         Some(Change::StampBeforeScan) => Some(view.ask(Op::Stamp(None))?),
         _ => None,
     };
+    let witness = view.ask(Op::Witness(key))?;
     let identity = Identity {
         key: view.scenario.keys[key],
         owner,

@@ -6,6 +6,8 @@ mod snapshot;
 
 use aya_ebpf::{EbpfContext as _, programs::TracePointContext};
 
+use crate::memory::peek;
+
 /// A field of the tracepoint's record at a fixed offset. Volatile: one load, not a helper call. The
 /// agent compares the offsets with the kernel's `format` files before it attaches.
 #[inline(always)]
@@ -15,8 +17,7 @@ fn field<T: Copy>(context: &TracePointContext, offset: usize) -> T {
         .cast::<u8>()
         .cast_const()
         .wrapping_add(offset);
-    // SAFETY: inside the record, which the kernel checks when the program is attached.
-    unsafe { core::ptr::read_volatile(field.cast::<T>()) }
+    peek(field.cast())
 }
 
 /// Number of the system call: `int __syscall_nr` of every `syscalls:*` record.

@@ -3,7 +3,7 @@
 use aya_ebpf::{
     EbpfContext as _,
     helpers::{
-        bpf_get_current_comm, bpf_get_current_uid_gid, bpf_ktime_get_ns,
+        bpf_get_current_comm, bpf_get_current_uid_gid,
         generated::{bpf_probe_read_kernel_str, bpf_probe_read_user},
     },
     macros::tracepoint,
@@ -21,6 +21,7 @@ use crate::{
     filter,
     kernel::{Table, Task},
     maps::{self, layout},
+    memory::{now, poke},
 };
 
 const CLONE_THREAD: u64 = 0x0001_0000;
@@ -97,9 +98,8 @@ fn execed(context: &TracePointContext, task: Task, table: Table, head: Head, who
     let Some(scratch) = maps::SCRATCH.get_ptr_mut(0) else {
         return;
     };
-    let scratch = scratch.cast::<u8>();
-    let (path_len, path_cut) = read_path(context, scratch.wrapping_add(PATH));
-    let (args_len, args_cut) = read_args(task, scratch.wrapping_add(ARGS));
+    let (path_len, path_cut) = read_path(context, scratch.wrapping_byte_add(PATH).cast());
+    let (args_len, args_cut) = read_args(task, scratch.wrapping_byte_add(ARGS).cast());
     let lost = if whole { 0 } else { flag::SNAPSHOT_LOST };
     let cut = if path_cut || args_cut {
         flag::TEXT_CUT
@@ -120,9 +120,8 @@ fn execed(context: &TracePointContext, task: Task, table: Table, head: Head, who
         path_len,
         args_len,
     };
-    // SAFETY: the scratch is this CPU's and longer than the record.
-    unsafe { core::ptr::write_volatile(scratch.cast::<Execed>(), record) };
-    lifecycle(scratch, (ARGS + TEXT_BYTES) as u64, task.tgid);
+    poke(scratch.cast(), record);
+    lifecycle(scratch.cast(), (ARGS + TEXT_BYTES) as u64, task.tgid);
 }
 
 /// The path as given to exec; length without the NUL, and whether it was cut.
@@ -228,12 +227,8 @@ fn group_dead(context: &TracePointContext, task: Task) -> bool {
 
 #[inline(always)]
 fn head(kind: u32, flags: u32) -> Head {
-    // SAFETY: no preconditions.
-    Head {
-        kind,
-        flags,
-        stamp: unsafe { bpf_ktime_get_ns() },
-    }
+    let stamp = now();
+    Head { kind, flags, stamp }
 }
 
 #[inline(always)]

@@ -11,7 +11,8 @@ use memguard_common::{
 use crate::{
     emit::{charge, count, output},
     kernel::{Table, Task},
-    maps,
+    maps::{self, Scratch},
+    memory::{field_of, poke},
 };
 
 /// Sends the table's bitmap in pieces; false where one of them is missing, after which none
@@ -21,7 +22,6 @@ pub(super) fn snapshot(task: Task, table: Table, stamp: u64, occasion: u32) -> b
     let Some(scratch) = maps::SCRATCH.get_ptr_mut(0) else {
         return false;
     };
-    let scratch = scratch.cast::<u8>();
     let (bitmap, table_bits) = table.bitmap();
     let truncated = table_bits as usize > SNAPSHOT_MAX_BYTES * 8;
     let flags = if truncated {
@@ -29,23 +29,12 @@ pub(super) fn snapshot(task: Task, table: Table, stamp: u64, occasion: u32) -> b
     } else {
         occasion
     };
-    let record = Snapshot {
-        head: Head {
-            kind: kind::SNAPSHOT,
-            flags,
-            stamp,
-        },
-        table: table.address,
-        tgid: task.tgid,
-        tid: task.tid,
-        start: task.start(),
-        first: 0,
-        bits: 0,
-        table_bits,
-        pad: 0,
+    let head = Head {
+        kind: kind::SNAPSHOT,
+        flags,
+        stamp,
     };
-    // SAFETY: the scratch is this CPU's and longer than the record.
-    unsafe { core::ptr::write_volatile(scratch.cast::<Snapshot>(), record) };
+    write_header(scratch, head, task, table, table_bits);
     for piece in 0..SNAPSHOT_PIECES as u32 {
         let first = piece * SNAPSHOT_PIECE_BYTES as u32 * 8;
         if first >= table_bits {
@@ -61,20 +50,34 @@ pub(super) fn snapshot(task: Task, table: Table, stamp: u64, occasion: u32) -> b
     true
 }
 
+/// What all pieces have in common.
+#[inline(always)]
+fn write_header(scratch: *mut Scratch, head: Head, task: Task, table: Table, table_bits: u32) {
+    let record = Snapshot {
+        head,
+        table: table.address,
+        tgid: task.tgid,
+        tid: task.tid,
+        start: task.start(),
+        first: 0,
+        bits: 0,
+        table_bits,
+        pad: 0,
+    };
+    poke(scratch.cast(), record);
+}
+
 /// One piece, whose header but for its place is in the scratch already.
 #[inline(always)]
-fn send_piece(scratch: *mut u8, first: u32, table_bits: u32, source: u64) -> bool {
+fn send_piece(scratch: *mut Scratch, first: u32, table_bits: u32, source: u64) -> bool {
     const HEADER: usize = size_of::<Snapshot>();
     let left = (table_bits - first) / 8;
     let longest = SNAPSHOT_PIECE_BYTES as u32;
     let bytes = if left > longest { longest } else { left };
-    let record = scratch.cast::<Snapshot>();
-    // SAFETY: the scratch is this CPU's and longer than the record.
-    unsafe { core::ptr::write_volatile(&raw mut (*record).first, first) };
-    // SAFETY: as above.
-    unsafe { core::ptr::write_volatile(&raw mut (*record).bits, bytes * 8) };
-    let place = scratch.wrapping_add(HEADER);
+    poke(field_of!(scratch, Snapshot, first), first);
+    poke(field_of!(scratch, Snapshot, bits), bytes * 8);
+    let place = scratch.wrapping_byte_add(HEADER);
     // SAFETY: `place` has room for the longest piece; the helper fails cleanly on any source.
     let read = unsafe { bpf_probe_read_kernel(place.cast(), bytes, source as *const _) };
-    read == 0 && output(scratch, u64::from(HEADER as u32 + bytes))
+    read == 0 && output(scratch.cast(), u64::from(HEADER as u32 + bytes))
 }

@@ -96,7 +96,7 @@ fn is_refused(call: u32, arguments: Arguments) -> bool {
     const BPF: u32 = Call::Bpf as u32;
     match call {
         // With a descriptor as the first argument it is changed and returned.
-        SIGNALFD | SIGNALFD4 => arguments.first() as i32 != -1,
+        SIGNALFD | SIGNALFD4 => arguments.first() as u32 != u32::MAX,
         // With flags it returns a version.
         LANDLOCK => arguments.third() as u32 != 0,
         IO_URING => is_registered_only(arguments.second()),

@@ -1,6 +1,6 @@
 //! A descriptor that a watched task was just given: into the nursery, or straight to the agent.
 
-use aya_ebpf::{helpers::bpf_ktime_get_ns, programs::TracePointContext};
+use aya_ebpf::programs::TracePointContext;
 use memguard_common::{
     event::{Acquired, Head, Released, flag, kind},
     nursery::{self, Key, Placed, Ticket},
@@ -12,6 +12,7 @@ use crate::{
     filter,
     kernel::{self, Table, Task},
     maps,
+    memory::now,
     nursery::Set,
     probes::{RESULT_OR_FIRST, SYSCALL_NUMBER, field},
     regs::Arguments,
@@ -60,8 +61,7 @@ impl Success {
 
     #[inline(always)]
     fn record(&self, fd: u32, detail: u64) -> Acquired {
-        // SAFETY: no preconditions.
-        let stamp = unsafe { bpf_ktime_get_ns() };
+        let stamp = now();
         Acquired {
             head: Head {
                 kind: kind::ACQUIRED,

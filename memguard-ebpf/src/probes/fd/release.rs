@@ -1,6 +1,6 @@
 //! Calls that give descriptors back.
 
-use aya_ebpf::{helpers::bpf_ktime_get_ns, macros::tracepoint, programs::TracePointContext};
+use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
 use memguard_common::{
     event::{Head, Released, flag, kind},
     nursery::{self, Identity, Key},
@@ -11,6 +11,7 @@ use crate::{
     emit::{add, count, send},
     filter,
     kernel::Task,
+    memory::now,
     nursery::Set,
     probes::{RESULT_OR_FIRST, field, snapshot::snapshot},
     regs::Arguments,
@@ -57,8 +58,7 @@ fn release_close(context: TracePointContext) {
 /// A release without a partner in the nursery, of a number that is open: the agent may hold it.
 #[inline(always)]
 fn missed(task: Task, key: Key) {
-    // SAFETY: no preconditions.
-    let stamp = unsafe { bpf_ktime_get_ns() };
+    let stamp = now();
     let release = Released {
         head: Head {
             kind: kind::RELEASED,
@@ -100,8 +100,7 @@ fn release_range(context: TracePointContext) {
         return;
     }
     let Some(table) = task.table() else { return };
-    // SAFETY: no preconditions.
-    let stamp = unsafe { bpf_ktime_get_ns() };
+    let stamp = now();
     // A lost one is counted and charged; the agent then compares with `/proc`.
     snapshot(task, table, stamp, flag::RANGE);
 }

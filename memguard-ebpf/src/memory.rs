@@ -1,0 +1,41 @@
+//! Loads and stores that stay what they are: volatile, so that the compiler neither drops, repeats
+//! nor widens them.
+//!
+//! Safe to call from anywhere in this crate, for one reason: no program is loaded before the
+//! verifier has proved of every access that it lies inside a map value, the stack, the context or a
+//! kernel structure, and that a load from the last cannot fault.
+
+use aya_ebpf::helpers::bpf_ktime_get_ns;
+
+/// Loads from anywhere.
+#[inline(always)]
+pub(crate) fn peek<T: Copy>(place: *const T) -> T {
+    // SAFETY: see the module: the verifier proves it.
+    unsafe { core::ptr::read_volatile(place) }
+}
+
+/// Stores to a map value or the stack.
+#[inline(always)]
+pub(crate) fn poke<T: Copy>(place: *mut T, value: T) {
+    // SAFETY: see the module: the verifier proves it.
+    unsafe {
+        core::ptr::write_volatile(place, value);
+    }
+}
+
+/// The stamp of this moment.
+#[inline(always)]
+pub(crate) fn now() -> u64 {
+    // SAFETY: the helper has no preconditions.
+    unsafe { bpf_ktime_get_ns() }
+}
+
+/// A pointer to a field, without looking at it.
+macro_rules! field_of {
+    ($record:expr, $type:ty, $field:ident) => {
+        $record
+            .wrapping_byte_add(core::mem::offset_of!($type, $field))
+            .cast()
+    };
+}
+pub(crate) use field_of;
