@@ -127,6 +127,8 @@ calls! {
     Getsockopt = 46, "getsockopt";
     /// `ioctl(2)`, the requests that make a descriptor; detail as for `accept`.
     Ioctl = 47, "ioctl";
+    /// `io_uring` with an operation that makes a descriptor; detail as for `accept`.
+    IoUring = 49, "io_uring";
     /// None that was seen: found open by comparing with the kernel's own table.
     Unknown = 48, "unknown";
 }

@@ -50,6 +50,17 @@ pub struct Layout {
     pub sock_type: u32,
     /// `sock.sk_protocol`.
     pub sock_protocol: u32,
+    /// `io_open.file_slot`; the structure lies at the start of a request. [`ABSENT`] where the
+    /// kernel's BTF has no such type.
+    pub uring_open_slot: u32,
+    /// `io_accept.file_slot`, likewise.
+    pub uring_accept_slot: u32,
+    /// `io_socket.file_slot`, likewise.
+    pub uring_socket_slot: u32,
+    /// `io_close.fd`, likewise.
+    pub uring_close_fd: u32,
+    /// `io_close.file_slot`, likewise.
+    pub uring_close_slot: u32,
     /// Offset of `group_dead` in the record of `sched_process_exit`; 0 where the kernel (before
     /// 6.16) has none, and `signal->live` is read instead.
     pub exit_group_dead: u32,
@@ -60,6 +71,9 @@ pub struct Layout {
 /// System call numbers that the programs know, in `.rodata`: the [`crate::call::Call`] at its
 /// number, or zero. Longer than any architecture's table.
 pub const CALLS: usize = 512;
+
+/// Offset of a field that the running kernel has not.
+pub const ABSENT: u32 = u32::MAX;
 
 /// Which tasks are watched.
 #[repr(u32)]
@@ -112,7 +126,7 @@ pub struct Settings {
     pub comms: [[u8; 16]; FILTERS],
 }
 
-const _: () = assert!(size_of::<Layout>() == 24 * 4, "Layout has a hole");
+const _: () = assert!(size_of::<Layout>() == 29 * 4, "Layout has a hole");
 const _: () = assert!(
     size_of::<Settings>() == 24 + 16 * FILTERS * 2,
     "Settings has a hole"

@@ -19,7 +19,7 @@ fn load<T: Copy>(base: *const u8, offset: usize) -> T {
 
 /// Reads kernel memory at a plain address.
 #[inline(always)]
-fn probe<T: Copy>(address: u64) -> Option<T> {
+pub(crate) fn probe<T: Copy>(address: u64) -> Option<T> {
     // SAFETY: the helper fails cleanly on any address.
     unsafe { bpf_probe_read_kernel(address as *const T) }.ok()
 }

@@ -8,6 +8,7 @@
 //! | `acquire_message` | exit of `recvmsg`, `recvmmsg` | tells the agent of descriptors received |
 //! | `release_close` | entry of `close` | pairs it, or tells the agent |
 //! | `release_range` | exit of `close_range` | tells the agent what is left |
+//! | `uring_submit`, `uring_complete` | `io_uring:*` | tells the agent of both kinds |
 //! | `process_fork` | `task:task_newtask` | follows children |
 //! | `process_exec` | `sched:sched_process_exec` | tells the agent, with the table's bitmap |
 //! | `process_exit` | `sched:sched_process_exit` | likewise |

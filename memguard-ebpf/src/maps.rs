@@ -3,7 +3,7 @@
 use aya_ebpf::{
     bindings::BPF_F_MMAPABLE,
     macros::map,
-    maps::{Array, HashMap, PerCpuArray, RingBuf},
+    maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 use memguard_common::{
     event::{Acquired, SNAPSHOT_PIECE_BYTES, Snapshot},
@@ -44,6 +44,11 @@ pub(crate) static PIDS: HashMap<u32, u32> = HashMap::with_max_entries(16384, 0);
 #[map]
 pub(crate) static LOSSES: HashMap<u32, u64> = HashMap::with_max_entries(4096, 0);
 
+/// Requests of `io_uring` under way that will make a descriptor. A request that is never completed
+/// falls out at the end of the list.
+#[map]
+pub(crate) static REQUESTS: LruHashMap<u64, u32> = LruHashMap::with_max_entries(4096, 0);
+
 /// Where records longer than the stack are put together.
 #[map]
 pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
@@ -77,6 +82,11 @@ pub(crate) static LAYOUT: Layout = Layout {
     sock_family: 0,
     sock_type: 0,
     sock_protocol: 0,
+    uring_open_slot: 0,
+    uring_accept_slot: 0,
+    uring_socket_slot: 0,
+    uring_close_fd: 0,
+    uring_close_slot: 0,
     exit_group_dead: 0,
     newtask_clone_flags: 0,
 };

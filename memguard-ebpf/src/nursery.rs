@@ -4,7 +4,7 @@ use core::convert::Infallible;
 
 use memguard_common::{
     event::Acquired,
-    nursery::{Identity, Key, Memory, State, WAYS},
+    nursery::{Identity, Key, Memory, State, WAYS, owner},
     stats::Stat,
 };
 
@@ -71,7 +71,9 @@ impl Memory for Set {
         // May be torn, which the caller's compare-and-swap finds out.
         let table = peek(field_of!(record, Acquired, table));
         let handle = peek(field_of!(record, Acquired, handle));
-        let owner = peek(field_of!(record, Acquired, tgid));
+        let tgid = peek(field_of!(record, Acquired, tgid));
+        let start = peek(field_of!(record, Acquired, start));
+        let owner = owner(tgid, start);
         Ok(Identity {
             key: Key { table, handle },
             owner,

@@ -241,11 +241,10 @@ mod tests {
         }
         assert_eq!(findings.counts(), [("aged", 1), ("leak", 1)]);
         assert!(findings.last_words().is_empty(), "the last count was told");
-        assert!(
-            findings
-                .judged(GROUP, finding(Verdict::Leak, 18), second(301))
-                .is_none()
-        );
+        let judged = findings.judged(GROUP, finding(Verdict::Leak, 18), second(302));
+        assert!(judged.is_some(), "a minute has passed");
+        let judged = findings.judged(GROUP, finding(Verdict::Leak, 19), second(303));
+        assert!(judged.is_none());
         assert_eq!(findings.last_words().len(), 1);
         let resolved = findings.cleared_where(|group| group == GROUP, second(400));
         assert_eq!(resolved.len(), 1);

@@ -283,6 +283,8 @@ static void s41_spawn_with_file_actions(void)
 	posix_spawn_file_actions_adddup2(&actions, 60, 61);
 	posix_spawn_file_actions_addclose(&actions, 60);
 	posix_spawn_file_actions_addclose(&actions, 61);
+	/* Opened with another number and copied, it has lost its O_CLOEXEC. */
+	posix_spawn_file_actions_addclose(&actions, 50);
 	REPEAT(200) {
 		if (posix_spawn(&pid, "/bin/true", &actions, NULL, words, environ) != 0)
 			errx(99, "posix_spawn");
@@ -347,7 +349,10 @@ static pid_t with_pid(pid_t wanted)
 	return checked(syscall(SYS_clone3, &how, sizeof how), "clone3 with a chosen pid");
 }
 
-/* The first process leaves 5; another gets its number at once and closes all it opens. */
+/*
+ * The first process leaves 5; another gets its number, which takes longer than the ten milliseconds
+ * to which /proc tells the start of a process, and closes all it opens.
+ */
 static void s78_pid_reuse(void)
 {
 	REPEAT(20) {
@@ -355,6 +360,7 @@ static void s78_pid_reuse(void)
 
 		expect(first, "left", "fd file", 5, "openat");
 		reap(first);
+		pause_for(0.03);
 		pid_t second = with_pid(first);
 		if (second == 0) {
 			hold(8, 0);

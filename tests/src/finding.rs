@@ -74,6 +74,14 @@ impl<'a> Finding<'a> {
         age.unwrap_or_else(|| panic!("no age in {}", self.0))
     }
 
+    /// The limit that it counts against and how much of it is used, where that is told.
+    pub fn limit(self) -> Option<(u64, u64)> {
+        let limit = self.0.pointer("/memguard/finding/limit")?;
+        limit
+            .is_object()
+            .then(|| (number(limit, "/value"), number(limit, "/used")))
+    }
+
     /// The process it is about.
     pub fn pid(self) -> u64 {
         number(self.0, "/process/pid")

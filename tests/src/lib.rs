@@ -16,8 +16,10 @@
 
 pub mod bpf;
 pub mod counters;
+pub mod driven;
 pub mod finding;
 pub mod guard;
+pub mod history;
 pub mod invoke;
 pub mod leaky;
 pub mod lines;
@@ -32,6 +34,7 @@ pub mod wait;
 pub mod zoo;
 
 pub use counters::Counters;
+pub use driven::Driven;
 pub use finding::{Finding, by_kind, by_process, by_resource, total};
 pub use guard::Guard;
 pub use invoke::Memguard;

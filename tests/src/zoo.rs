@@ -142,6 +142,11 @@ impl Account {
         &self.met
     }
 
+    /// The processes about which something is to be reported.
+    pub fn pids(&self) -> BTreeSet<u64> {
+        self.expected.keys().filter_map(|group| group.pid).collect()
+    }
+
     /// How many handles are to be reported, all in all.
     pub fn total(&self) -> u64 {
         self.expected.values().map(|amount| amount.count).sum()

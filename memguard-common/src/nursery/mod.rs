@@ -44,8 +44,15 @@ pub const ATTEMPTS: u32 = 2;
 pub struct Identity {
     /// The descriptor.
     pub key: Key,
-    /// Thread group that acquired it.
-    pub owner: u32,
+    /// Process that acquired it, see [`owner`].
+    pub owner: u64,
+}
+
+/// A process in one number: its thread group and the start of its leader, for the number of a process
+/// that has just ended may be the next one's.
+#[inline(always)]
+pub const fn owner(tgid: u32, start: u64) -> u64 {
+    start.rotate_left(32) ^ tgid as u64
 }
 
 impl Identity {
@@ -57,7 +64,7 @@ impl Identity {
                 table: record.table,
                 handle: record.handle,
             },
-            owner: record.tgid,
+            owner: owner(record.tgid, record.start),
         }
     }
 }

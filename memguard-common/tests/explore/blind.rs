@@ -11,8 +11,7 @@ use super::{
         Told::{NotOpen as NothingOpen, Paired, Sent},
     },
     judge::{
-        Age::{Older, Younger},
-        Loss,
+        Fault,
         Oddity::{self, Lost, Mistaken, Phantom},
     },
     programs::{Case, OTHERS, SWEEP, case, close, close_blindly, open},
@@ -32,13 +31,24 @@ pub(crate) const ALL: [Oddity; 10] = [
     Phantom(NothingOpen, BeforeRecord, Another),
     Phantom(Paired, BeforeReturn, Own),
     Phantom(Paired, AfterReturn, Own),
-    Mistaken(Younger, Another),
-    Mistaken(Older, Another),
-    Lost(Loss::Replaced),
+    Mistaken(Fault::Overtaken),
+    Mistaken(Fault::Replaced),
+    Lost(Fault::Replaced),
 ];
 const POLLED: &[Oddity] = &[ALL[0], ALL[1]];
 const TWICE: &[Oddity] = &[ALL[0], ALL[1], ALL[2]];
 const LATE: &[Oddity] = &[ALL[7], ALL[8], ALL[9]];
+/// Of the same kinds, where three and three meet.
+const MORE: [Oddity; 2] = [
+    Phantom(Paired, BeforeRecord, Another),
+    Phantom(Paired, BeforeReturn, Another),
+];
+const PHANTOMS: &[Oddity] = &[ALL[0], ALL[1], ALL[2], ALL[3], ALL[4], ALL[5], ALL[6]];
+const EVEN_MORE: [Oddity; 12] = {
+    let [a, b, c, d, e, f, g, h, i, j] = ALL;
+    let [k, l] = MORE;
+    [a, b, c, d, e, f, g, h, i, j, k, l]
+};
 /// Nobody replaces the record of another owner.
 const OWNERS: &[Oddity] = &[
     ALL[0], ALL[1], ALL[2], ALL[3], ALL[4], ALL[5], ALL[6], ALL[7],
@@ -99,6 +109,18 @@ fn two_and_two(name: &'static str, ways: &[Fill]) -> Case {
 pub(crate) fn large() -> Vec<Case> {
     let other = close_blindly(0, 2);
     let owners = [open(0, 1), open(0, 2), CLOSE, other, SWEEP];
+    // One that polls, and others that do nothing wrong.
+    let bystander = [
+        open(0, 1),
+        close(0, 1, 0),
+        open(0, 1),
+        close(0, 1, 2),
+        CLOSE,
+        SWEEP,
+    ];
+    let three_and_two = [open(0, 1), open(0, 1), open(0, 1), CLOSE, CLOSE, SWEEP];
+    let two_and_three = [open(0, 1), open(0, 1), CLOSE, CLOSE, CLOSE, SWEEP];
+    let three_and_three = [open(0, 1), open(0, 1), open(0, 1), CLOSE, CLOSE, CLOSE];
     let keys = [open(0, 1), open(1, 1), CLOSE, close_blindly(1, 1), SWEEP];
     vec![
         two_and_two("two and two, 2 ways", &[Empty; 2]),

@@ -84,11 +84,11 @@ impl Memory for Changed<'_, '_> {
         let [table, stamp] = self.view.read(way, 0)?;
         let [handle, owner] = self.view.read(way, 1)?;
         let key = Key { table, handle };
-        let owner = owner as u32;
+        let owner = u64::from(owner as u32);
         let is_own = key == self.identity.key && owner == self.identity.owner;
         let stranger = Identity {
             key,
-            owner: u32::MAX,
+            owner: u64::MAX,
         };
         Ok(match self.change() {
             Some((Change::AnyIdentity, Task::Release)) => self.identity,

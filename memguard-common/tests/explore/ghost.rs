@@ -105,6 +105,10 @@ pub(crate) struct Handle {
     /// User space knows it.
     pub(crate) has_returned: bool,
     pub(crate) saw: Saw,
+    /// Its record is in a way that another acquirer has claimed, and was not sent.
+    pub(crate) is_displaced: bool,
+    /// An older record was written over it, and it was not sent.
+    pub(crate) is_replaced_by_older: bool,
     pub(crate) closed: Option<Closing>,
 }
 
@@ -117,6 +121,8 @@ impl Handle {
             is_on_record: false,
             has_returned: false,
             saw: Saw::NotLooked,
+            is_displaced: false,
+            is_replaced_by_older: false,
             closed: None,
         }
     }

@@ -9,8 +9,8 @@ use memguard_common::{
 };
 
 use super::{
-    ghost::{Began, Handle, Saw, Told},
-    op::Record,
+    ghost::{Began, Closing, Handle, Saw, Told},
+    op::{Record, owner_of},
     scenario::Scenario,
     world::World,
 };
@@ -21,28 +21,21 @@ pub(crate) enum Oddity {
     /// The number is not open, and a record is held: what the closer of that handle told, when it
     /// began, and what the handle's acquirer saw.
     Phantom(Told, Began, Saw),
-    /// The number is open, and held is the record of a handle that was closed before: older or
-    /// younger than the right one, and what its acquirer saw.
-    Mistaken(Age, Saw),
+    /// The number is open, and held is the record of a handle that was closed before.
+    Mistaken(Fault),
     /// The number is open, and nothing is held.
-    Lost(Loss),
+    Lost(Fault),
 }
 
+/// Why what is open is not held, or not by its own record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Age {
-    Older,
-    Younger,
-}
-
-/// How a record was lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Loss {
-    /// It reached the agent, and so did a release that is not older.
-    Released,
-    /// It was replaced by an older record of the same number and owner, which a release removes.
+pub(crate) enum Fault {
+    /// What is held is younger: its acquirer was overtaken before it read the clock.
+    Overtaken,
+    /// An older record was written over its own.
     Replaced,
-    /// It is nowhere.
-    Gone,
+    /// None of these.
+    Unknown,
 }
 
 /// Everything that is wrong at an end.
@@ -109,10 +102,7 @@ fn counters(world: &World, left: usize) -> Vec<String> {
 fn writer(scenario: &Scenario, world: &World, record: &Record) -> Option<usize> {
     world.handles.iter().position(|handle| {
         let key = scenario.keys[handle.key];
-        let whole = [
-            [key.table, handle.stamp],
-            [key.handle, u64::from(handle.owner)],
-        ];
+        let whole = [[key.table, handle.stamp], [key.handle, owner_of(handle.owner)]];
         whole == *record
     })
 }
@@ -126,22 +116,26 @@ fn held(world: &World, key: usize, told: &[usize]) -> Option<Oddity> {
     let youngest = told.filter(present).max_by_key(|handle| handle.stamp);
     let held = youngest.filter(|handle| handle.stamp > world.marks[key]);
     let open = world.slots[key].map(|handle| &world.handles[handle]);
-    let replaced = world.counters[Replaced as usize];
     match (held, open) {
         (None, None) => None,
-        (Some(held), None) => held
-            .closed
-            .map(|closing| Oddity::Phantom(closing.told, closing.began(), held.saw)),
-        (Some(held), Some(open)) if held.stamp == open.stamp => None,
-        (Some(held), Some(open)) if held.stamp > open.stamp => {
-            Some(Oddity::Mistaken(Age::Younger, held.saw))
+        (Some(held), None) => {
+            let closing = held.closed.unwrap_or(Closing::UNSEEN);
+            Some(Oddity::Phantom(closing.told, closing.began(), held.saw))
         }
-        (Some(held), Some(_)) => Some(Oddity::Mistaken(Age::Older, held.saw)),
-        (None, Some(open)) => Some(Oddity::Lost(match youngest {
-            Some(youngest) if youngest.stamp == open.stamp => Loss::Released,
-            Some(other) if other.saw == Saw::Another && replaced > 0 => Loss::Replaced,
-            _ => Loss::Gone,
-        })),
+        (Some(held), Some(open)) if held.stamp == open.stamp => None,
+        (Some(held), Some(open)) => Some(Oddity::Mistaken(fault(Some(held), open))),
+        (None, Some(open)) => Some(Oddity::Lost(fault(None, open))),
+    }
+}
+
+fn fault(held: Option<&Handle>, open: &Handle) -> Fault {
+    let is_younger = |held: &Handle| held.stamp > open.stamp && held.saw == Saw::Another;
+    if held.is_some_and(is_younger) {
+        Fault::Overtaken
+    } else if open.is_replaced_by_older {
+        Fault::Replaced
+    } else {
+        Fault::Unknown
     }
 }
 

@@ -2,7 +2,7 @@
 
 use memguard_common::{
     event::Acquired,
-    nursery::{Identity, Phase, State},
+    nursery::{Identity, Phase, State, owner},
     stats::Stat,
 };
 
@@ -17,10 +17,12 @@ pub(crate) type Record = [Half; 2];
 /// Both halves of a record.
 pub(crate) fn halves(record: &Acquired) -> Record {
     let Identity { key, owner } = Identity::of(record);
-    [
-        [key.table, record.head.stamp],
-        [key.handle, u64::from(owner)],
-    ]
+    [[key.table, record.head.stamp], [key.handle, owner]]
+}
+
+/// The owner of what a process acquires; they all began at once.
+pub(crate) fn owner_of(process: u32) -> u64 {
+    owner(process, Acquired::default().start)
 }
 
 /// How much of the state word a swap compares. The protocol knows but one way.

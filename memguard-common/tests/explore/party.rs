@@ -203,7 +203,7 @@ impl Memory for View<'_> {
         let [handle, owner] = self.read(way, 1)?;
         Ok(Identity {
             key: Key { table, handle },
-            owner: owner as u32,
+            owner: u64::from(owner as u32),
         })
     }
 

@@ -43,6 +43,11 @@ pub(crate) const fn open(key: usize, owner: u32) -> Role {
     Role::Open { key, owner }
 }
 
+/// The same, past the nursery.
+pub(crate) const fn direct(key: usize, owner: u32) -> Role {
+    Role::Direct { key, owner }
+}
+
 /// Closes what the party `after` has opened.
 pub(crate) const fn close(key: usize, owner: u32, after: usize) -> Role {
     let after = Some(after);
@@ -115,6 +120,8 @@ pub(crate) fn usual() -> Vec<Case> {
     const ITS_OWN: Fill = Missed { key: 0, owner: 1 };
     const STRANGERS: Fill = Missed { key: 0, owner: 2 };
     const REPLACED: &[Stat] = &[Replaced, Evicted];
+    const SENT: &[Stat] = &[Direct, Paired, ReleasesSent];
+    let past = [direct(0, 1), close(0, 1, 0), open(0, 1), close(0, 1, 2), SWEEP];
     vec![
         correct("a number again, 1 way", &[Empty], &NUMBER_AGAIN, PAIRED),
         correct("a number again, 3 ways", &[Empty; 3], &NUMBER_AGAIN, PAIRED),

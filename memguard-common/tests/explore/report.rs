@@ -2,12 +2,15 @@
 
 use std::{
     collections::BTreeMap,
-    fmt::{Display, Formatter, Result},
+    fmt::{Debug, Display, Formatter, Result},
 };
 
 use memguard_common::stats::Stat;
 
-use super::{judge::Oddity, scenario::Change};
+use super::{
+    ghost::{Began, Saw, Told},
+    judge::{Fault, Oddity},
+};
 
 /// How many interleavings there are from a state to the ends, and how many of them end oddly. They
 /// are more than can be counted exactly.
@@ -96,30 +99,90 @@ impl Display for Report {
             write!(formatter, " {name}")?;
         }
         for (oddity, ends) in &self.oddities {
-            write!(formatter, "\n    {ends} ends: {oddity:?}")?;
+            write!(formatter, "\n    {ends} ends: {oddity}")?;
         }
         Ok(())
     }
 }
 
 /// An interleaving that ends as none should.
-#[derive(Debug)]
 pub(crate) struct Counterexample {
     pub(crate) name: &'static str,
-    pub(crate) change: Option<Change>,
     pub(crate) wrong: Vec<String>,
     pub(crate) steps: Vec<String>,
 }
 
 impl Display for Counterexample {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
-        writeln!(formatter, "{}, {:?}:", self.name, self.change)?;
-        for wrong in &self.wrong {
-            writeln!(formatter, "  wrong: {wrong}")?;
-        }
+        writeln!(formatter, "{}:", self.name)?;
         for step in &self.steps {
             writeln!(formatter, "    {step}")?;
         }
+        for wrong in &self.wrong {
+            writeln!(formatter, "  wrong: {wrong}")?;
+        }
         Ok(())
+    }
+}
+
+/// As a test shows it that ends in one.
+impl Debug for Counterexample {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
+        Display::fmt(self, formatter)
+    }
+}
+
+impl Display for Oddity {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
+        match self {
+            Self::Phantom(told, began, saw) => write!(
+                formatter,
+                "phantom: its closer {told}, having begun {began}; its acquirer saw {saw}"
+            ),
+            Self::Mistaken(fault) => write!(formatter, "mistaken for another: {fault}"),
+            Self::Lost(fault) => write!(formatter, "lost: {fault}"),
+        }
+    }
+}
+
+impl Display for Fault {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
+        formatter.write_str(match self {
+            Self::Overtaken => "the other's acquirer was overtaken and has the younger stamp",
+            Self::Replaced => "an older record was written over its own",
+            Self::Unknown => "nobody knows why",
+        })
+    }
+}
+
+impl Display for Told {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
+        formatter.write_str(match self {
+            Self::Paired => "erased a record",
+            Self::NotOpen => "found nothing open",
+            Self::Sent => "sent a release",
+            Self::Unseen => "was not seen",
+        })
+    }
+}
+
+impl Display for Began {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
+        formatter.write_str(match self {
+            Self::BeforeRecord => "before the record was there",
+            Self::BeforeReturn => "before user space knew the number",
+            Self::AfterReturn => "in time",
+        })
+    }
+}
+
+impl Display for Saw {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
+        formatter.write_str(match self {
+            Self::NotLooked => "nothing, for it did not look",
+            Self::Own => "its own handle",
+            Self::Another => "the next handle",
+            Self::Empty => "an empty slot",
+        })
     }
 }

@@ -28,6 +28,8 @@ pub(crate) enum Fill {
 pub(crate) enum Role {
     /// Opens a descriptor as soon as its number is free.
     Open { key: usize, owner: u32 },
+    /// The same, but its record goes to the agent at once.
+    Direct { key: usize, owner: u32 },
     /// `dup2` onto the number, whatever is there, once another party is through.
     Onto {
         key: usize,
@@ -146,7 +148,7 @@ impl Scenario {
     pub(crate) fn is_awaited(&self, party: usize) -> bool {
         self.parties.iter().any(|role| match role {
             Role::Onto { after, .. } | Role::Close { after, .. } => *after == Some(party),
-            Role::Open { .. } | Role::Sweep => false,
+            Role::Open { .. } | Role::Direct { .. } | Role::Sweep => false,
         })
     }
 
@@ -162,7 +164,7 @@ impl Scenario {
 
     pub(crate) fn party_name(&self, party: usize) -> String {
         let what = match self.parties[party] {
-            Role::Open { .. } => "open",
+            Role::Open { .. } | Role::Direct { .. } => "open",
             Role::Onto { .. } => "dup2",
             Role::Close { .. } => "close",
             Role::Sweep => "sweep",

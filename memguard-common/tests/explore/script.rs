@@ -4,14 +4,14 @@
 
 use memguard_common::{
     event::{Acquired, Head, kind},
-    nursery::{self, Identity, Key, Memory as _, Phase, Placed, State, Ticket},
+    nursery::{self, Identity, Memory as _, Phase, Placed, State, Ticket},
     stats::Stat,
 };
 
 use super::{
     changed::Changed,
     ghost::{Closing, Told},
-    op::{Compare, Op, Record, halves},
+    op::{Compare, Op, Record, halves, owner_of},
     party::{Stop, View},
     scenario::{Change, Role},
 };
@@ -20,6 +20,7 @@ use super::{
 pub(crate) fn run(role: Role, view: &View<'_>) -> Result<(), Stop> {
     match role {
         Role::Open { key, owner } => open(view, Op::Install { key, owner }, key, owner),
+        Role::Direct { key, owner } => direct(view, key, owner),
         Role::Onto { key, owner, after } => {
             wait(view, after)?;
             open(view, Op::Overwrite { key, owner }, key, owner)
@@ -48,31 +49,10 @@ struct Fresh<'a, 'w> {
 fn open(view: &View<'_>, install: Op, key: usize, owner: u32) -> Result<(), Stop> {
     let handle = view.ask(install)? as usize;
     view.ask(Op::Count(Stat::Seen, 1))?;
-    let stamp = view.ask(Op::Stamp(Some(handle)))?;
-    let Key {
-        table,
-        handle: number,
-    } = view.scenario.keys[key];
-    let head = Head {
-        kind: kind::ACQUIRED,
-        flags: 0,
-        stamp,
-    };
-    let record = Acquired {
-        head,
-        table,
-        tgid: owner,
-        handle: number,
-        ..Acquired::default()
-    };
-    let fresh = Fresh {
-        view,
-        key,
-        handle,
-        record,
-    };
-    let placed = nursery::acquire(&Changed::acquiring(view, &record), &record)?;
-    view.forget_all_but(1, (handle, stamp, placed));
+    let fresh = Fresh::stamped(view, key, handle, owner)?;
+    let record = &fresh.record;
+    let placed = nursery::acquire(&Changed::acquiring(view, record), record)?;
+    view.forget_all_but(1, (handle, record.head.stamp, placed));
     if matches!(install, Op::Overwrite { .. }) {
         fresh.tell_of_the_other(placed)?;
     }
@@ -80,7 +60,41 @@ fn open(view: &View<'_>, install: Op, key: usize, owner: u32) -> Result<(), Stop
     view.ask(Op::Return(handle)).map(drop)
 }
 
-impl Fresh<'_, '_> {
+/// The same, past the nursery: `Success::direct`.
+fn direct(view: &View<'_>, key: usize, owner: u32) -> Result<(), Stop> {
+    let handle = view.ask(Op::Install { key, owner })? as usize;
+    view.ask(Op::Count(Stat::Seen, 1))?;
+    if view.ask(Op::Look { key, handle: None })? == 0 {
+        view.ask(Op::Count(Stat::TakenBack, 1))?;
+    } else {
+        Fresh::stamped(view, key, handle, owner)?.tell()?;
+    }
+    view.ask(Op::Return(handle)).map(drop)
+}
+
+impl<'a, 'w> Fresh<'a, 'w> {
+    fn stamped(view: &'a View<'w>, key: usize, handle: usize, owner: u32) -> Result<Self, Stop> {
+        let stamp = view.ask(Op::Stamp(Some(handle)))?;
+        let place = view.scenario.keys[key];
+        let record = Acquired {
+            head: Head {
+                kind: kind::ACQUIRED,
+                flags: 0,
+                stamp,
+            },
+            table: place.table,
+            tgid: owner,
+            handle: place.handle,
+            ..Acquired::default()
+        };
+        Ok(Self {
+            view,
+            key,
+            handle,
+            record,
+        })
+    }
+
     fn place(&self, placed: Placed) -> Result<(), Stop> {
         match placed {
             Placed::Fresh(ticket) | Placed::Evicted(ticket) => self.check(ticket),
@@ -156,7 +170,7 @@ fn close(view: &View<'_>, key: usize, owner: u32) -> Result<(), Stop> {
     let witness = view.ask(Op::Witness(key))?;
     let identity = Identity {
         key: view.scenario.keys[key],
-        owner,
+        owner: u64::from(owner),
     };
     let erased = nursery::release(&Changed::releasing(view, &identity), &identity)?;
     view.forget_all_but(2, (witness, early, erased));

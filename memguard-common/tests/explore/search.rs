@@ -23,7 +23,7 @@ pub(crate) enum Merge {
 struct Search<'a> {
     scenario: &'a Scenario,
     merge: Merge,
-    is_known: &'a dyn Fn(&Oddity) -> bool,
+    is_known: &'a dyn Fn(Oddity) -> bool,
     world: World,
     parties: Vec<Party>,
     /// Of each party, the first that nobody can tell from it.
@@ -37,7 +37,7 @@ struct Search<'a> {
 pub(crate) fn explore(
     scenario: &Scenario,
     merge: Merge,
-    is_known: &dyn Fn(&Oddity) -> bool,
+    is_known: &dyn Fn(Oddity) -> bool,
 ) -> Result<Report, Box<Counterexample>> {
     let parties = scenario.parties.len();
     let mut search = Search {
@@ -114,12 +114,11 @@ impl Search<'_> {
         if self.parties.iter().any(Party::is_underway) {
             broken.push("a party is stuck".into());
         }
-        if !broken.is_empty() || !oddities.iter().all(self.is_known) {
-            broken.extend(oddities.iter().map(|oddity| format!("{oddity:?}")));
+        if !broken.is_empty() || !oddities.iter().copied().all(self.is_known) {
+            broken.extend(oddities.iter().map(Oddity::to_string));
             let steps = self.replay();
             return Err(Box::new(Counterexample {
                 name: self.scenario.name,
-                change: self.scenario.change,
                 wrong: broken,
                 steps,
             }));

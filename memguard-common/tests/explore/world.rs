@@ -9,7 +9,7 @@ use memguard_common::{
 
 use super::{
     ghost::{Closing, Handle, Saw},
-    op::{Compare, Op, Record},
+    op::{Compare, Half, Op, Record, owner_of},
     scenario::{Fill, Scenario},
 };
 
@@ -100,7 +100,7 @@ impl World {
         } = keys[key];
         // Generation 1, time, tag, live: see the layout of `State`.
         let word = 1 << 32 | (stamp >> 20 & 0xffff) << 16 | keys[key].tag() << 2 | 2;
-        let record = [[table, stamp], [number, u64::from(owner)]];
+        let record = [[table, stamp], [number, owner_of(owner)]];
         Way { word, record }
     }
 
@@ -142,9 +142,10 @@ impl World {
     /// What has no answer.
     fn change(&mut self, op: Op) {
         match op {
-            Op::Write(way, half, value) => self.ways[way as usize].record[half] = value,
+            Op::Write(way, half, value) => self.write(way, half, value),
             Op::Evict(way) => {
                 self.tell(self.ways[way as usize].record);
+                self.displace(way, false);
                 self.count(Stat::Evicted, 1);
             }
             Op::Clear { key, closing } => {
@@ -186,9 +187,31 @@ impl World {
         stamp
     }
 
+    fn write(&mut self, way: u32, half: usize, value: Half) {
+        if half == 0 {
+            let is_older = |handle: &Handle| handle.is_displaced && value[1] < handle.stamp;
+            for handle in self.written_in(way).filter(|handle| is_older(handle)) {
+                handle.is_replaced_by_older = true;
+            }
+        }
+        self.ways[way as usize].record[half] = value;
+    }
+
+    fn displace(&mut self, way: u32, is_displaced: bool) {
+        for handle in self.written_in(way) {
+            handle.is_displaced = is_displaced;
+        }
+    }
+
+    /// Whose record is in a way.
+    fn written_in(&mut self, way: u32) -> impl Iterator<Item = &mut Handle> {
+        let [[_, stamp], _] = self.ways[way as usize].record;
+        let handles = self.handles.iter_mut();
+        handles.filter(move |handle| handle.stamp == stamp)
+    }
+
     fn swap(&mut self, way: u32, from: State, to: State, compare: Compare) -> bool {
-        let way = &mut self.ways[way as usize];
-        let now = State::from_word(way.word);
+        let now = State::from_word(self.ways[way as usize].word);
         let is_equal = match compare {
             Compare::Whole => now == from,
             Compare::AllButGeneration => now.word() as u32 == from.word() as u32,
@@ -200,10 +223,14 @@ impl World {
         let is_claim = to.phase() == Phase::Busy && now.phase() != Phase::Busy;
         let next = now.generation().wrapping_add(u32::from(is_claim));
         self.is_generation_broken |= to.generation() != next;
-        way.word = to.word();
+        self.ways[way as usize].word = to.word();
+        if is_claim && now.phase() == Phase::Live {
+            self.displace(way, true);
+        }
         if to.phase() == Phase::Live {
-            let record = way.record;
-            self.put_on_record(record);
+            for handle in self.written_in(way) {
+                handle.is_on_record = true;
+            }
         }
         true
     }
@@ -211,15 +238,14 @@ impl World {
     fn tell(&mut self, record: Record) {
         let at = self.told.partition_point(|other| *other < record);
         self.told.insert(at, record);
-        self.put_on_record(record);
-    }
-
-    fn put_on_record(&mut self, [[_, stamp], _]: Record) {
-        let written = self
+        let [[_, stamp], _] = record;
+        for handle in self
             .handles
             .iter_mut()
-            .filter(|handle| handle.stamp == stamp);
-        written.for_each(|handle| handle.is_on_record = true);
+            .filter(|handle| handle.stamp == stamp)
+        {
+            handle.is_on_record = true;
+        }
     }
 
     fn count(&mut self, stat: Stat, amount: u8) {

@@ -34,6 +34,11 @@ impl Bitmap {
         Some(byte & 1u8.checked_shl(fd % 8)? != 0)
     }
 
+    /// The open descriptors, as far as they are covered.
+    pub(super) fn open(&self) -> impl Iterator<Item = u32> {
+        (0..self.covered.min(self.table_bits)).filter(|fd| self.is_open(*fd) == Some(true))
+    }
+
     /// The open descriptors, for tests and models.
     #[cfg(test)]
     pub(super) fn of(open: &[u32]) -> Self {

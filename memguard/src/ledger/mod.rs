@@ -22,11 +22,11 @@ pub mod processes;
 
 use std::collections::VecDeque;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 pub use self::epoch::{Held, Seal};
 use self::{
-    bitmap::Assembler,
+    bitmap::{Assembler, Bitmap},
     epoch::{Death, Epoch, Outcome},
     population::Populations,
     processes::{Process, Processes},
@@ -71,6 +71,8 @@ pub struct Judgement {
     pub process: Process,
     /// What it acquired and held at its end; by number.
     pub left: Vec<Held>,
+    /// What was open at its end, was not at its beginning, and has no record: of unknown origin.
+    pub unknown: Vec<u32>,
     /// Judged against the kernel's bitmap. False where that was lost: `left` is what the ledger
     /// believes.
     pub verified: bool,
@@ -143,7 +145,8 @@ impl Ledger {
     }
 
     fn acquired(&mut self, acquired: Acquired) {
-        self.processes.seen(acquired.process, acquired.exec_id);
+        self.processes
+            .seen(acquired.process, acquired.exec_id, acquired.table);
         self.processes.forget_seed(acquired.process, acquired.fd);
         self.populations.acquired(&acquired);
         match self.epoch(acquired.table, acquired.stamp).acquire(acquired) {
@@ -222,7 +225,9 @@ impl Ledger {
         let (bitmap, broken) = self.assembler.add(piece);
         self.oddities.snapshots_broken = self.oddities.snapshots_broken.saturating_add(broken);
         if let (Some(bitmap), Occasion::Exec | Occasion::Range) = (&bitmap, occasion) {
-            self.processes.keep_seeds(process, bitmap);
+            if occasion == Occasion::Exec {
+                self.processes.based(process, bitmap);
+            }
             let closed = self.epoch(table, stamp).exec(stamp, bitmap.clone());
             self.close_all(closed, stamp);
         } else if let Some(bitmap) = bitmap {
@@ -307,7 +312,7 @@ impl Ledger {
             judged.extend(self.judge(table, stamp));
         }
         while let Some(exited) = self.survived.pop_front() {
-            judged.extend(self.conclude(exited, Vec::new(), true));
+            judged.extend(self.conclude(exited, Vec::new(), Some(&Bitmap::default())));
         }
         while self
             .marks
@@ -336,19 +341,33 @@ impl Ledger {
         })?;
         let (death, held) = epochs.remove(index)?.bury()?;
         if death.exited.group_dead {
-            return self.conclude(death.exited, held, death.truth.is_some());
+            return self.conclude(death.exited, held, death.truth.as_ref());
         }
         // A thread with a table of its own: the kernel closed it all while the process goes on.
         self.close_all(held, stamp);
         None
     }
 
-    fn conclude(&mut self, exited: Exited, left: Vec<Held>, verified: bool) -> Option<Judgement> {
+    fn conclude(
+        &mut self,
+        exited: Exited,
+        left: Vec<Held>,
+        truth: Option<&Bitmap>,
+    ) -> Option<Judgement> {
         let process = self.processes.buried(&exited)?;
+        let open = truth.into_iter().flat_map(Bitmap::open);
+        let unknown = match &process.baseline {
+            Some(baseline) => open
+                .filter(|fd| !baseline.contains(fd) && !is_among(&left, *fd))
+                .collect(),
+            None => Vec::new(),
+        };
+        let verified = truth.is_some();
         Some(Judgement {
             exited,
             process,
             left,
+            unknown,
             verified,
         })
     }
@@ -383,6 +402,18 @@ impl Ledger {
             .flatten()
             .filter(|epoch| epoch.death.is_none());
         epochs.flat_map(|epoch| epoch.held.values())
+    }
+
+    /// Numbers that have a record in a table that lives.
+    pub fn numbers_of(&self, table: Option<TableId>) -> HashSet<u32> {
+        let epochs = table
+            .and_then(|table| self.tables.get(&table))
+            .into_iter()
+            .flatten();
+        let living = epochs.filter(|epoch| epoch.death.is_none());
+        living
+            .flat_map(|epoch| epoch.held.keys().copied())
+            .collect()
     }
 
     /// How many handles are held.
@@ -428,6 +459,12 @@ impl Ledger {
         .iter()
         .fold(epochs, |sum, count| sum.saturating_add(*count))
     }
+}
+
+/// Whether a number is among these, which are sorted by it.
+fn is_among(held: &[Held], fd: u32) -> bool {
+    held.binary_search_by_key(&fd, |held| held.acquired.fd)
+        .is_ok()
 }
 
 /// `dup2` and `dup3` close the number they are given, so that nothing was missed in between.

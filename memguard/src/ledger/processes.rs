@@ -12,7 +12,7 @@ use hashbrown::{HashMap, HashSet};
 use super::bitmap::Bitmap;
 use crate::model::{
     event::{Execed, Exited, Forked},
-    ids::{ProcessId, Stamp},
+    ids::{ProcessId, Stamp, TableId},
 };
 
 /// The program that a process runs, as its exec named it.
@@ -39,7 +39,11 @@ pub struct Process {
     pub exec_id: Option<u32>,
     /// Descriptors that were open before memguard came.
     pub preexisting: HashSet<u32>,
-    ended: bool,
+    /// What was open when the process, or its program image, came into sight: anything else that
+    /// is open later was acquired in sight. `None` where that is not known.
+    pub baseline: Option<HashSet<u32>>,
+    /// The table it was last seen to use.
+    pub table: Option<TableId>,
 }
 
 /// How many ends are remembered, so that a second record of one is told from a new one.
@@ -48,7 +52,10 @@ const BURIED: usize = 64;
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Processes {
+    /// Those that run.
     by_tgid: HashMap<u32, Process>,
+    /// Those that have ended and are not judged yet; their numbers may be others' already.
+    ended: HashMap<ProcessId, Process>,
     buried: VecDeque<ProcessId>,
 }
 
@@ -62,16 +69,20 @@ impl Processes {
         {
             process.start_ticks = Some(id.start_ticks);
             process.parent = process.parent.or(parent);
+            process.baseline = Some(preexisting.clone());
             process.preexisting = preexisting;
         }
     }
 
     /// A record of the process that is not of its life cycle.
-    pub(super) fn seen(&mut self, id: ProcessId, exec_id: u32) {
+    pub(super) fn seen(&mut self, id: ProcessId, exec_id: u32, table: TableId) {
+        if self.ended.contains_key(&id) || self.was_buried(id) {
+            return;
+        }
         let process = self.by_tgid.entry(id.tgid).or_default();
-        let start = *process.start_ticks.get_or_insert(id.start_ticks);
-        if start == id.start_ticks && !process.ended {
+        if *process.start_ticks.get_or_insert(id.start_ticks) == id.start_ticks {
             process.exec_id = process.exec_id.max(Some(exec_id));
+            process.table = Some(table);
         }
     }
 
@@ -85,7 +96,7 @@ impl Processes {
             ..Process::default()
         };
         let old = self.by_tgid.insert(forked.child, child)?;
-        let start_ticks = old.start_ticks.filter(|_| !old.ended)?;
+        let start_ticks = old.start_ticks?;
         Some(ProcessId {
             tgid: forked.child,
             start_ticks,
@@ -98,6 +109,7 @@ impl Processes {
         let process = self.by_tgid.entry(execed.process.tgid).or_default();
         process.start_ticks = Some(execed.process.start_ticks);
         process.exec_id = Some(execed.exec_id);
+        process.table = Some(execed.table);
         let image = Image {
             path: execed.path.clone(),
             args: execed.args.clone(),
@@ -108,11 +120,12 @@ impl Processes {
 
     /// As [`Processes::execed`].
     pub(super) fn exited(&mut self, exited: &Exited) -> Option<ProcessId> {
-        let missed = self.replaced(exited.process);
-        let process = self.by_tgid.entry(exited.process.tgid).or_default();
-        process.start_ticks = Some(exited.process.start_ticks);
+        let id = exited.process;
+        let missed = self.replaced(id);
+        let mut process = self.by_tgid.remove(&id.tgid).unwrap_or_default();
+        process.start_ticks = Some(id.start_ticks);
         process.exec_id = Some(exited.exec_id);
-        process.ended = true;
+        self.ended.insert(id, process);
         missed
     }
 
@@ -120,9 +133,8 @@ impl Processes {
     fn replaced(&mut self, id: ProcessId) -> Option<ProcessId> {
         let old = self.by_tgid.get(&id.tgid)?;
         let start_ticks = old.start_ticks.filter(|start| *start != id.start_ticks)?;
-        let ended = old.ended;
         self.by_tgid.remove(&id.tgid);
-        (!ended).then_some(ProcessId {
+        Some(ProcessId {
             tgid: id.tgid,
             start_ticks,
         })
@@ -130,16 +142,12 @@ impl Processes {
 
     /// Gives up an ended process; once, so that it is judged once.
     pub(super) fn buried(&mut self, exited: &Exited) -> Option<Process> {
-        let ProcessId { tgid, start_ticks } = exited.process;
-        let process = self.by_tgid.get(&tgid)?;
-        if process.start_ticks != Some(start_ticks) || !process.ended {
-            return None;
-        }
+        let process = self.ended.remove(&exited.process)?;
         self.buried.push_back(exited.process);
         if self.buried.len() > BURIED {
             self.buried.pop_front();
         }
-        self.by_tgid.remove(&tgid)
+        Some(process)
     }
 
     /// Whether the process was judged already. Before 6.16 several threads may see their group
@@ -162,15 +170,28 @@ impl Processes {
     pub(super) fn forget_seed(&mut self, id: ProcessId, fd: u32) {
         if let Some(process) = self.get_mut(id) {
             process.preexisting.remove(&fd);
+            if let Some(baseline) = &mut process.baseline {
+                baseline.remove(&fd);
+            }
         }
     }
 
-    /// After an exec: what was closed by it is preexisting no more.
-    pub(super) fn keep_seeds(&mut self, id: ProcessId, open: &Bitmap) {
-        if let Some(process) = self.get_mut(id) {
+    /// After an exec: what is open now is the new image's baseline, and what was closed by the exec
+    /// is preexisting no more.
+    pub(super) fn based(&mut self, id: ProcessId, open: &Bitmap) {
+        let process = self.by_tgid.entry(id.tgid).or_default();
+        if *process.start_ticks.get_or_insert(id.start_ticks) == id.start_ticks {
+            process.baseline = Some(open.open().collect());
             process
                 .preexisting
                 .retain(|fd| open.is_open(*fd) != Some(false));
+        }
+    }
+
+    /// What a process had open when it was first looked at, where nothing better is known.
+    pub fn set_baseline(&mut self, id: ProcessId, open: HashSet<u32>) {
+        if let Some(process) = self.get_mut(id) {
+            process.baseline.get_or_insert(open);
         }
     }
 
@@ -181,31 +202,29 @@ impl Processes {
 
     /// A process that is known and has not been judged.
     pub fn get(&self, id: ProcessId) -> Option<&Process> {
-        let process = self.by_tgid.get(&id.tgid)?;
-        (process.start_ticks == Some(id.start_ticks)).then_some(process)
+        let running = self.by_tgid.get(&id.tgid);
+        let running = running.filter(|process| process.start_ticks == Some(id.start_ticks));
+        running.or_else(|| self.ended.get(&id))
     }
 
     /// Thread groups that have not ended, with their start where known.
     pub fn running(&self) -> impl Iterator<Item = (u32, Option<ProcessId>)> {
-        self.by_tgid
-            .iter()
-            .filter(|(_, process)| !process.ended)
-            .map(|(tgid, process)| {
-                let id = process.start_ticks.map(|start_ticks| ProcessId {
-                    tgid: *tgid,
-                    start_ticks,
-                });
-                (*tgid, id)
-            })
+        self.by_tgid.iter().map(|(tgid, process)| {
+            let tgid = *tgid;
+            let id = process
+                .start_ticks
+                .map(|start_ticks| ProcessId { tgid, start_ticks });
+            (tgid, id)
+        })
     }
 
     /// How many are known, ended ones not judged yet included.
     pub fn len(&self) -> usize {
-        self.by_tgid.len()
+        self.by_tgid.len().saturating_add(self.ended.len())
     }
 
     /// None is known.
     pub fn is_empty(&self) -> bool {
-        self.by_tgid.is_empty()
+        self.by_tgid.is_empty() && self.ended.is_empty()
     }
 }

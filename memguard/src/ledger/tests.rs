@@ -248,6 +248,37 @@ fn marks_go_once_no_late_record_can_need_them() {
 }
 
 #[test]
+fn the_next_process_may_have_the_number_before_the_first_is_judged() {
+    let mut events = vec![open(1, 3, 10)];
+    events.extend(death(1, &[3], 20));
+    let fork = Forked {
+        stamp: Stamp(30),
+        parent: process(9),
+        child: 1,
+        table: TableId(1),
+        shares_table: false,
+    };
+    events.push(Event::Forked(fork));
+    let mut ledger = ledger(events);
+    assert_eq!(ledger.oddities.ends_missed, 0);
+    assert_eq!(judge(&mut ledger, 0), [(1, vec![3])]);
+    assert_eq!(ledger.processes.running().count(), 1, "the next one runs");
+}
+
+#[test]
+fn what_no_record_explains_is_of_unknown_origin() {
+    let mut events = vec![
+        snapshot(1, Occasion::Exec, &[0, 1, 2, 7], 5),
+        open(1, 3, 10),
+    ];
+    events.extend(death(1, &[0, 1, 2, 3, 7, 8], 20));
+    let mut ledger = ledger(events);
+    let sweep = ledger.begin_sweep();
+    let judged = ledger.end_sweep(sweep, Stamp(0));
+    assert_eq!(judged[0].unknown, [8]);
+}
+
+#[test]
 fn a_process_that_vanished_is_counted_not_judged() {
     let mut ledger = ledger([open(1, 3, 10)]);
     let fork = Forked {

@@ -138,12 +138,17 @@ impl Kind {
             | Call::OpenByHandleAt
             | Call::Recvmsg
             | Call::Recvmmsg
-            | Call::Ioctl => file(detail),
-            Call::LandlockCreateRuleset
-            | Call::Fsopen
-            | Call::Fspick
-            | Call::Seccomp
-            | Call::Unknown => Self::Other,
+            | Call::IoUring
+            | Call::Unknown => file(detail),
+            // Namespaces are regular files of nsfs.
+            Call::Ioctl => match file(detail) {
+                Self::File => Self::Other,
+                Self::Device => Self::Pty,
+                kind => kind,
+            },
+            Call::LandlockCreateRuleset | Call::Fsopen | Call::Fspick | Call::Seccomp => {
+                Self::Other
+            }
         }
     }
 }

@@ -9,11 +9,11 @@ use super::{
 use crate::{
     ledger::{Held, Judgement, population::GroupId},
     model::{
-        finding::{Evidence, Finding, State, Verdict},
+        finding::{Evidence, Finding, Sample, State, Verdict},
         ids::{ProcessId, Stamp},
         process::ProcessInfo,
         report::{ProcessExited, Report},
-        resource::Kind,
+        resource::{Call, Kind},
     },
 };
 
@@ -36,6 +36,7 @@ impl Agent {
         let Judgement {
             exited,
             left,
+            unknown,
             verified,
             ..
         } = judgement;
@@ -61,10 +62,17 @@ impl Agent {
                 self.report_left(&end, kind, verdict, &held);
             }
         }
+        // The standard descriptors are everybody's.
+        let unknown: Vec<u32> = unknown.into_iter().filter(|fd| *fd > 2).collect();
+        if !unknown.is_empty() && self.judging.wants(Kind::Other) {
+            count += unknown.len() as u64;
+            self.report_unknown(&end, &unknown);
+        }
         self.tally.judged += 1;
         self.tally.left += count;
         self.ledger.populations.forget(process);
         self.losses.forget(process);
+        self.strangers.forget(process);
         let End {
             info: process,
             evidence,
@@ -129,6 +137,45 @@ impl Agent {
                 .map(|h| sample(h, None, end.stamp))
                 .collect(),
             suggestion: inherited.then(|| advice.to_owned()),
+            evidence: end.evidence.clone(),
+        };
+        let finding = self.findings.left(finding, end.stamp);
+        self.out.report(&Report::Finding(Box::new(finding)));
+    }
+}
+
+impl Agent {
+    /// Descriptors that no traced call made: of a call that is not traced (`--kinds all` traces
+    /// more), of io_uring, of a 32-bit call, or put there by another process.
+    fn report_unknown(&mut self, end: &End, unknown: &[u32]) {
+        let calls = vec![Call::Unknown];
+        let samples = unknown.iter().take(SAMPLES).map(|fd| Sample {
+            fd: *fd,
+            acquired_at: None,
+            age: None,
+            call: None,
+            target: None,
+        });
+        let finding = Finding {
+            id: 0,
+            fingerprint: fingerprint(&end.info, Kind::Other, &calls),
+            state: State::Opened,
+            verdict: Verdict::Left,
+            process: Arc::clone(&end.info),
+            kind: Kind::Other,
+            calls,
+            confidence: confidence(1.0, &end.evidence),
+            verified: end.verified,
+            first_seen: end.stamp,
+            last_seen: end.stamp,
+            open_count: unknown.len() as u64,
+            acquired_count: unknown.len() as u64,
+            released_count: 0,
+            oldest_age: None,
+            growth: None,
+            limit: None,
+            samples: samples.collect(),
+            suggestion: None,
             evidence: end.evidence.clone(),
         };
         let finding = self.findings.left(finding, end.stamp);

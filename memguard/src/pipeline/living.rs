@@ -45,6 +45,7 @@ struct Verified {
 impl Agent {
     /// Looks at every group of every living process.
     pub(super) fn judge_living(&mut self) {
+        self.find_strangers();
         let now = kernel::now();
         let groups = self.survivors(now);
         self.clear_vanished(&groups, now);

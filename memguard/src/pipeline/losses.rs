@@ -115,6 +115,7 @@ impl Agent {
             ("acquisitions.swept", self.tally.swept),
             ("acquisitions.held", self.kernel.nursery.live()),
             ("records.undecodable", self.tally.undecodable),
+            ("ledger.state", self.ledger.state_count() as u64),
             ("ledger.held", self.ledger.held_count() as u64),
             ("ledger.replaced", oddities.replaced),
             ("ledger.marks_dropped", oddities.marks_dropped),

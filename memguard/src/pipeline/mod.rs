@@ -10,13 +10,14 @@ mod living;
 mod losses;
 mod output;
 mod run;
+mod strangers;
 mod watch;
 
 use std::time::Duration;
 
 use hashbrown::HashMap;
 
-use self::{living::Piles, losses::Losses, output::Outputs};
+use self::{living::Piles, losses::Losses, output::Outputs, strangers::Strangers};
 pub use self::{run::run, watch::watch};
 use crate::{
     cli::KindFilter,
@@ -77,6 +78,7 @@ struct Agent {
     detectors: Vec<Box<dyn Detector>>,
     piles: Piles,
     losses: Losses,
+    strangers: Strangers,
     out: Outputs,
     judging: Judging,
     attached_at: Stamp,
@@ -111,6 +113,7 @@ impl Agent {
             detectors: crate::detect::all(),
             piles: Piles::default(),
             losses: Losses::default(),
+            strangers: Strangers::default(),
             out,
             judging,
             attached_at,

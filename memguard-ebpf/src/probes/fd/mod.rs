@@ -5,3 +5,4 @@ mod fresh;
 mod memory;
 mod message;
 mod release;
+mod uring;

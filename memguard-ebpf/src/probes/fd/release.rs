@@ -3,7 +3,7 @@
 use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
 use memguard_common::{
     event::{Head, Released, flag, kind},
-    nursery::{self, Identity, Key},
+    nursery::{self, Identity, Key, owner},
     stats::Stat,
 };
 
@@ -28,7 +28,12 @@ fn release_close(context: TracePointContext) {
     if !filter::watched(settings) {
         return count(Stat::ReleasesFiltered);
     }
-    let fd: u32 = field(&context, RESULT_OR_FIRST);
+    release(field(&context, RESULT_OR_FIRST));
+}
+
+/// One descriptor of the current task's table is about to be closed.
+#[inline(always)]
+pub(super) fn release(fd: u32) {
     let task = Task::current();
     let Some(table) = task.table() else {
         return count(Stat::NotOpen);
@@ -42,7 +47,7 @@ fn release_close(context: TracePointContext) {
         &set,
         &Identity {
             key,
-            owner: task.tgid,
+            owner: owner(task.tgid, task.start()),
         },
     );
     if erased > 0 {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use btf_rs::{Backend, Btf, Type};
-use memguard_common::settings::Layout;
+use memguard_common::settings::{ABSENT, Layout};
 use thiserror::Error;
 
 /// Where the kernel shows its types.
@@ -139,6 +139,11 @@ pub fn layout() -> Result<Layout, LayoutError> {
         sock_family: at("sock.__sk_common.skc_family")?,
         sock_type: at("sock.sk_type")?,
         sock_protocol: at("sock.sk_protocol")?,
+        uring_open_slot: at("io_open.file_slot").unwrap_or(ABSENT),
+        uring_accept_slot: at("io_accept.file_slot").unwrap_or(ABSENT),
+        uring_socket_slot: at("io_socket.file_slot").unwrap_or(ABSENT),
+        uring_close_fd: at("io_close.fd").unwrap_or(ABSENT),
+        uring_close_slot: at("io_close.file_slot").unwrap_or(ABSENT),
         exit_group_dead: 0,
         newtask_clone_flags: 0,
     })

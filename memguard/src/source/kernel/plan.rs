@@ -75,6 +75,21 @@ const fn other(
     }
 }
 
+/// A program of `io_uring`.
+const fn uring(
+    program: &'static str,
+    name: &'static str,
+    fields: &'static [(&'static str, u32)],
+) -> Probe {
+    Probe {
+        program,
+        category: "io_uring",
+        name,
+        fields,
+        rank: Rank::Usual,
+    }
+}
+
 /// Every probe memguard has.
 ///
 /// What gives back comes first: a descriptor acquired before its release can be seen would be held
@@ -94,6 +109,16 @@ pub const PROBES: &[Probe] = &[
         &[("filename", 8)],
     ),
     other("process_fork", "task", "task_newtask", &[("pid", 8)]),
+    uring(
+        "uring_submit",
+        "io_uring_submit_req",
+        &[("req", 16), ("opcode", 32)],
+    ),
+    uring(
+        "uring_complete",
+        "io_uring_complete",
+        &[("req", 16), ("res", 32), ("cflags", 36)],
+    ),
     exit("release_range", "sys_exit_close_range", Rank::Usual),
     exit("acquire", "sys_exit_openat", Rank::Required),
     exit("acquire", "sys_exit_open", Rank::Usual),
@@ -311,6 +336,8 @@ mod tests {
                     field:long ret; offset:16; size:8;\nfield:unsigned int fd; offset:16; size:8;\n";
         let sched = "field:pid_t pid; offset:8; size:4;\nfield:char filename; offset:8; size:4;\n\
                      field:u64 clone_flags; offset:32; size:8;\n\
+                     field:void * req; offset:16; size:8;\nfield:u8 opcode; offset:32; size:1;\n\
+                     field:int res; offset:32; size:4;\nfield:u32 cflags; offset:36; size:4;\n\
                      field:bool group_dead; offset:32; size:1;\n";
         let format = |probe: &Probe| {
             Format::parse(if probe.category == "syscalls" {
