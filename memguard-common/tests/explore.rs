@@ -44,12 +44,16 @@
 //!   In the second case a release that is not older than it removes it, and **the open descriptor
 //!   is lost**.
 //!
-//! With two acquirers and two closers there is nothing else. A phantom is younger than every
-//! release that was sent, or the ledger would not hold it, and its slot is empty, so that a look
-//! into `/proc` refutes it. What was lost no look at what is held can find.
+//! With up to three acquirers and three closers there is nothing else. A phantom is younger than
+//! every release that was sent, or the ledger would not hold it, and its slot is empty, so that a
+//! look into `/proc` refutes it. What was lost no look at what is held can find.
 //!
-//! Run with `--nocapture` to read the numbers, and the interleavings of what goes wrong. The larger
-//! explorations are for the long tier: `cargo test --release -p memguard-common --test explore --
+//! Both can be mended, see `remedies_help`: where `dup2` did not replace a record in the nursery, a
+//! release that is older than its own record by the least; and an acquirer that finds its own key
+//! with a stamp younger than its own evicts that record instead of replacing it.
+//!
+//! Run with `--nocapture` to read the numbers, and the interleavings of what goes wrong. What is
+//! larger is for the long tier: `cargo test --release -p memguard-common --test explore --
 //! --ignored`.
 
 mod explore {
@@ -131,7 +135,7 @@ fn blind_closes_leave_what_is_known() -> Outcome {
 }
 
 #[test]
-#[ignore = "long: minutes, and a gigabyte"]
+#[ignore = "long: two minutes with --release, and a gigabyte"]
 fn at_large() -> Outcome {
     for case in programs::large().into_iter().chain(blind::large()) {
         let start = Instant::now();
@@ -144,8 +148,9 @@ fn at_large() -> Outcome {
 #[test]
 fn every_oddity_has_an_example() {
     let dup2 = programs::overwriting().remove(0).scenario;
-    let blind = blind::ALL.map(|oddity| (oddity, blind::examples()));
-    let all = blind.into_iter().chain([(OVERWRITTEN, vec![dup2])]);
+    let left = blind::ALL.iter().take(blind::TWO_AND_TWO_LEAVE);
+    let blind = left.map(|oddity| (*oddity, blind::examples()));
+    let all = blind.chain([(OVERWRITTEN, vec![dup2])]);
     for (oddity, programs) in all {
         let is_another = |other: Oddity| other != oddity;
         let example = programs

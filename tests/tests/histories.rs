@@ -4,7 +4,8 @@
 
 use std::{
     collections::BTreeMap,
-    env, fmt::Write as _,
+    env,
+    fmt::Write as _,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -26,8 +27,14 @@ fn histories_end_as_the_model_says() {
 #[ignore = "takes a minute"]
 fn many_histories_end_as_the_model_says() {
     let chosen = env::var("MEMGUARD_SEED").ok();
-    let clock = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs());
-    let first = chosen.and_then(|seed| seed.parse().ok()).unwrap_or_else(clock);
+    let clock = || {
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(1, |since| since.as_secs())
+    };
+    let first = chosen
+        .and_then(|seed| seed.parse().ok())
+        .unwrap_or_else(clock);
     compare(first, 1000, 500);
 }
 
@@ -52,7 +59,10 @@ fn compare(first_seed: u64, count: u64, length: usize) {
         }
     }
     let steps: usize = histories.iter().map(History::len).sum();
-    println!("{count} histories, {steps} steps, {} processes", processes.len());
+    println!(
+        "{count} histories, {steps} steps, {} processes",
+        processes.len()
+    );
     for (operation, times) in operations(&histories) {
         println!("met: {times} {operation}");
     }
@@ -79,8 +89,8 @@ fn carry_out(histories: &[History]) -> Ran {
     ran
 }
 
-/// The tables that the processes saw at their end are those of the model. Returns the pid of each, by
-/// history and the actor with which it began.
+/// The tables that the processes saw at their end are those of the model. Returns the pid of each,
+/// by history and the actor with which it began.
 fn compare_with_proc(ran: &Ran, histories: &[History]) -> BTreeMap<(usize, usize), u64> {
     let mut processes = BTreeMap::new();
     let mut tables = 0;
@@ -97,7 +107,11 @@ fn compare_with_proc(ran: &Ran, histories: &[History]) -> BTreeMap<(usize, usize
         let mut seen: Vec<_> = numbers[2..].iter().map(|number| *number as i32).collect();
         seen.sort_unstable();
         let seed = history.seed;
-        assert_eq!(seen, history.tables()[&actor], "actor {actor} of seed {seed}");
+        assert_eq!(
+            seen,
+            history.tables()[&actor],
+            "actor {actor} of seed {seed}"
+        );
         tables += 1;
     }
     let expected: usize = histories.iter().map(|history| history.tables().len()).sum();
@@ -112,4 +126,70 @@ fn operations(histories: &[History]) -> BTreeMap<&'static str, usize> {
         *all.entry(operation).or_default() += times;
     }
     all
+}
+
+#[test]
+#[ignore]
+fn debug_small() {
+    let n: usize = env::var("LEN").unwrap().parse().unwrap();
+    let count: u64 = env::var("COUNT").unwrap().parse().unwrap();
+    let histories: Vec<_> = (1..=count).map(|s| History::random(s, n)).collect();
+    let ran = carry_out(&histories);
+    let processes = compare_with_proc(&ran, &histories);
+    let lines = ran.lines();
+    let rep = reported_at_exit(&lines);
+    let mut bad: Vec<(usize, usize, String)> = vec![];
+    for (index, h) in histories.iter().enumerate() {
+        let mut text = String::new();
+        for (actor, left) in h.left() {
+            let pid = processes[&(index, *actor)];
+            let mut exp: BTreeMap<String, u64> = BTreeMap::new();
+            for ((v, _k, c), n) in left {
+                *exp.entry(format!("{v}")).or_default() += n;
+                let _ = c;
+            }
+            let mut act: BTreeMap<String, u64> = BTreeMap::new();
+            for f in rep.iter().filter(|f| f.pid() == pid) {
+                *act.entry(f.verdict().to_owned()).or_default() += f.open_count();
+            }
+            if exp != act {
+                writeln!(
+                    text,
+                    "  process of actor {actor} pid {pid}: expected {exp:?} {left:?}"
+                )
+                .unwrap();
+                for f in rep.iter().filter(|f| f.pid() == pid) {
+                    writeln!(
+                        text,
+                        "      got {} {} {} {:?}",
+                        f.verdict(),
+                        f.kind(),
+                        f.open_count(),
+                        f.calls()
+                    )
+                    .unwrap();
+                }
+            }
+        }
+        if !text.is_empty() {
+            bad.push((h.len(), index, text));
+        }
+    }
+    bad.sort();
+    println!("{} bad of {}", bad.len(), histories.len());
+    for (_, index, text) in bad
+        .iter()
+        .filter(|b| {
+            let t = histories[b.1].told();
+            !t.contains("Unshare") && !t.contains("RangeOwn")
+        })
+        .take(6)
+    {
+        println!(
+            "== seed {}\n{}{}",
+            histories[*index].seed,
+            histories[*index].told(),
+            text
+        );
+    }
 }

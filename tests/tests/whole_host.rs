@@ -1,5 +1,5 @@
-//! `memguard watch -a` while thousands of processes come and go: each is judged, and nothing of them
-//! stays in memguard.
+//! `memguard watch -a` while thousands of processes come and go: each is judged, and nothing of
+//! them stays in memguard.
 #![cfg(test)] // so that clippy.toml's allowances for tests reach the helpers too
 
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
@@ -19,8 +19,8 @@ const SETTLED: Duration = Duration::from_secs(4);
 const OTHERS: u64 = 2000;
 
 /// Ten thousand children, each gone within a millisecond or so, leave 5 descriptors each, and then
-/// ten thousand more. All are judged, and afterwards memguard holds no more than it would have without
-/// them; the second ten thousand need no memory that the first had not needed.
+/// ten thousand more. All are judged, and afterwards memguard holds no more than it would have
+/// without them; the second ten thousand need no memory that the first had not needed.
 #[test]
 fn ten_thousand_short_children_leave_no_state() {
     let Some(_alone) = machine::ready() else {

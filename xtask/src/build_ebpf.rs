@@ -14,17 +14,24 @@ pub(crate) struct Options {
     /// Write nothing: fail if the committed object is not what the sources give.
     #[arg(long)]
     pub(crate) check: bool,
+    /// Build an object whose programs log, to target/bpf/memguard-debug.bpf.o, and leave the
+    /// committed one alone. For an agent built with `--features debug-log`.
+    #[arg(long, conflicts_with = "check")]
+    pub(crate) debug_log: bool,
 }
 
 /// Builds the object, then writes or compares it.
 pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<()> {
-    let Options { check } = options;
+    let Options { check, debug_log } = options;
     if *check {
         // The cheap question first: a stale object needs no build to be found out.
         digest::verify(&workspace.root)?;
     }
     let toolchain = Toolchain::find(workspace);
     let toolchain = toolchain.context("no compiler for BPF here: run `cargo xtask setup`")?;
+    if *debug_log {
+        return object::build_logging(toolchain, workspace);
+    }
     let built = Built::from_sources(toolchain, workspace)?;
     built.describe()?;
     if *check {

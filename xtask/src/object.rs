@@ -26,14 +26,23 @@ const FLAGS: [&str; 4] = [
 
 /// Builds the object; nothing but the target directory changes.
 pub(crate) fn build(toolchain: Toolchain, workspace: &Workspace) -> Result<Vec<u8>> {
-    let linked = compile(toolchain, workspace)?;
+    let linked = compile(toolchain, workspace, &[])?;
     let object = strip(&linked, workspace)?;
     ensure_anonymous(&object, workspace)?;
     Ok(object)
 }
 
+/// Builds the object whose programs log, for `--features debug-log` of the agent.
+pub(crate) fn build_logging(toolchain: Toolchain, workspace: &Workspace) -> Result<()> {
+    let linked = compile(toolchain, workspace, &["--features=debug-log"])?;
+    let object = workspace.target.join("bpf/memguard-debug.bpf.o");
+    fs::copy(&linked, &object).with_context(|| format!("{}", object.display()))?;
+    println!("wrote {}", object.display());
+    Ok(())
+}
+
 /// The object as the linker leaves it.
-fn compile(toolchain: Toolchain, workspace: &Workspace) -> Result<PathBuf> {
+fn compile(toolchain: Toolchain, workspace: &Workspace, features: &[&str]) -> Result<PathBuf> {
     // A directory of its own, because a build for another target with other flags would otherwise
     // wait for, and be waited for by, every other build.
     let directory = workspace.target.join("bpf");
@@ -46,7 +55,7 @@ fn compile(toolchain: Toolchain, workspace: &Workspace) -> Result<PathBuf> {
         TARGET,
     ]);
     cargo.args(toolchain.cargo_arguments());
-    cargo.arg("--target-dir").arg(&directory);
+    cargo.args(features).arg("--target-dir").arg(&directory);
     let flags = flags(toolchain, workspace)?;
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"));
     shell::run(&mut cargo)?;

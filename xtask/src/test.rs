@@ -32,7 +32,13 @@ pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<()> {
         setup::run(&setup::Options { tests: !no_kernel }, workspace)
     })?;
     phases.run("BPF object", || {
-        build_ebpf::run(&build_ebpf::Options { check: true }, workspace)
+        build_ebpf::run(
+            &build_ebpf::Options {
+                check: true,
+                debug_log: false,
+            },
+            workspace,
+        )
     })?;
     phases.run("lints", || check::run(&check::Options {}, workspace))?;
     phases.run("unit tests", || shell::run(&mut workspace.cargo(["test"])))?;

@@ -48,8 +48,8 @@ pub struct Identity {
     pub owner: u64,
 }
 
-/// A process in one number: its thread group and the start of its leader, for the number of a process
-/// that has just ended may be the next one's.
+/// A process in one number: its thread group and the start of its leader, for the number of a
+/// process that has just ended may be the next one's.
 #[inline(always)]
 pub const fn owner(tgid: u32, start: u64) -> u64 {
     start.rotate_left(32) ^ tgid as u64

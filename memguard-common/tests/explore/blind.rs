@@ -14,16 +14,13 @@ use super::{
         Fault,
         Oddity::{self, Lost, Mistaken, Phantom},
     },
-    programs::{Case, OTHERS, SWEEP, case, close, close_blindly, open},
-    scenario::{
-        Fill::{self, Empty},
-        Role, Scenario,
-    },
+    programs::{Case, ONE, OTHERS, SWEEP, THREE, TWO, cases, close, close_blindly, direct, open},
+    scenario::{Fill, Role, Scenario},
 };
 
-/// Everything that can be left: five kinds of *early*, two of *absorbed*, three of *late*. See the
-/// top.
-pub(crate) const ALL: [Oddity; 10] = [
+/// Everything that can be left, see the top: *early*, *absorbed*, *late*. The last two want three
+/// acquirers and three closers.
+pub(crate) const ALL: [Oddity; 12] = [
     Phantom(Sent, BeforeRecord, Own),
     Phantom(NothingOpen, BeforeRecord, Own),
     Phantom(Paired, BeforeRecord, Own),
@@ -34,132 +31,84 @@ pub(crate) const ALL: [Oddity; 10] = [
     Mistaken(Fault::Overtaken),
     Mistaken(Fault::Replaced),
     Lost(Fault::Replaced),
-];
-const POLLED: &[Oddity] = &[ALL[0], ALL[1]];
-const TWICE: &[Oddity] = &[ALL[0], ALL[1], ALL[2]];
-const LATE: &[Oddity] = &[ALL[7], ALL[8], ALL[9]];
-/// Of the same kinds, where three and three meet.
-const MORE: [Oddity; 2] = [
     Phantom(Paired, BeforeRecord, Another),
     Phantom(Paired, BeforeReturn, Another),
 ];
-const PHANTOMS: &[Oddity] = &[ALL[0], ALL[1], ALL[2], ALL[3], ALL[4], ALL[5], ALL[6]];
-const EVEN_MORE: [Oddity; 12] = {
-    let [a, b, c, d, e, f, g, h, i, j] = ALL;
-    let [k, l] = MORE;
-    [a, b, c, d, e, f, g, h, i, j, k, l]
-};
+const _: () = assert!(TWO_AND_TWO_LEAVE + 2 == ALL.len());
+/// How many of them two acquirers and two closers can leave.
+pub(crate) const TWO_AND_TWO_LEAVE: usize = 10;
+const BOTH: &[Oddity] = ALL.first_chunk::<TWO_AND_TWO_LEAVE>().unwrap();
+const PHANTOMS: &[Oddity] = ALL.first_chunk::<7>().unwrap();
 /// Nobody replaces the record of another owner.
-const OWNERS: &[Oddity] = &[
-    ALL[0], ALL[1], ALL[2], ALL[3], ALL[4], ALL[5], ALL[6], ALL[7],
-];
+const OWNERS: &[Oddity] = ALL.first_chunk::<8>().unwrap();
+const POLLED: &[Oddity] = ALL.first_chunk::<2>().unwrap();
+const TWICE: &[Oddity] = ALL.first_chunk::<3>().unwrap();
+const LATE: &[Oddity] = &[ALL[7], ALL[8], ALL[9]];
+const OVERTAKEN: &[Oddity] = &[ALL[7]];
 
+const OPEN: Role = open(0, 1);
 const CLOSE: Role = close_blindly(0, 1);
-pub(crate) const POLLING: [Role; 3] = [open(0, 1), CLOSE, SWEEP];
-pub(crate) const TWO_OPENS: [Role; 4] = [open(0, 1), open(0, 1), CLOSE, SWEEP];
-pub(crate) const CLOSED_TWICE: [Role; 5] = [
-    open(0, 1),
-    close(0, 1, 0),
-    close(0, 1, 0),
-    open(0, 1),
-    SWEEP,
-];
-const TWO_AND_TWO: [Role; 5] = [open(0, 1), open(0, 1), CLOSE, CLOSE, SWEEP];
+pub(crate) const POLLING: [Role; 3] = [OPEN, CLOSE, SWEEP];
+pub(crate) const TWO_OPENS: [Role; 4] = [OPEN, OPEN, CLOSE, SWEEP];
+const CLOSED_TWICE: [Role; 5] = [OPEN, close(0, 1, 0), close(0, 1, 0), OPEN, SWEEP];
+const TWO_AND_TWO: [Role; 5] = [OPEN, OPEN, CLOSE, CLOSE, SWEEP];
+const RACED: &[Stat] = &[TakenBack, TakeBacksSent, NotOpen, ReleasesSent];
+const RACED_AGAIN: &[Stat] = &[Replaced, TakenBack, TakeBacksSent];
 
 /// Small enough for every day.
 pub(crate) fn usual() -> Vec<Case> {
-    const RACED: &[Stat] = &[TakenBack, TakeBacksSent, NotOpen, ReleasesSent];
-    let owners = [open(0, 1), open(0, 2), CLOSE, SWEEP];
-    let crowded = [open(0, 1), open(1, 1), CLOSE, SWEEP];
-    vec![
-        case("polling, 1 way", &[Empty], &POLLING, RACED, POLLED),
-        case(
-            "closed twice, 2 ways",
-            &[Empty; 2],
-            &CLOSED_TWICE,
-            &[TakenBack],
-            TWICE,
-        ),
-        case("two opens, 1 way", &[Empty], &TWO_OPENS, RACED, LATE),
-        case("two opens, 2 ways", &[Empty; 2], &TWO_OPENS, RACED, LATE),
-        case(
-            "two owners, 2 ways",
-            &[Empty; 2],
-            &owners,
-            &[Evicted],
-            &[ALL[7]],
-        ),
-        case(
-            "crowded, 1 way",
-            &[Empty],
-            &crowded,
-            &[Evicted, Direct],
-            POLLED,
-        ),
-        two_and_two("two and two, 1 way", &[Empty]),
-    ]
+    const CROWD: &[Stat] = &[Evicted, Direct];
+    let past = [direct(0, 1), CLOSE, SWEEP];
+    let owners = [OPEN, open(0, 2), CLOSE, SWEEP];
+    let crowded = [OPEN, open(1, 1), CLOSE, SWEEP];
+    cases! {
+        "polling, 1 way": ONE, POLLING, RACED, POLLED;
+        "polling, past the nursery": ONE, past, RACED, POLLED;
+        "closed twice, 2 ways": TWO, CLOSED_TWICE, &[TakenBack], TWICE;
+        "two opens, 1 way": ONE, TWO_OPENS, RACED, LATE;
+        "two opens, 2 ways": TWO, TWO_OPENS, RACED, LATE;
+        "two owners, 2 ways": TWO, owners, &[Evicted], OVERTAKEN;
+        "two keys, 1 way": ONE, crowded, CROWD, POLLED;
+        "two and two, 1 way": ONE, TWO_AND_TWO, RACED_AGAIN, BOTH;
+    }
 }
 
-fn two_and_two(name: &'static str, ways: &[Fill]) -> Case {
-    const RACED: &[Stat] = &[Replaced, TakenBack, TakeBacksSent];
-    case(name, ways, &TWO_AND_TWO, RACED, &ALL)
-}
-
-/// Two acquirers, two releasers and the sweep, in more ways and for two owners.
+/// Two acquirers, two releasers and the sweep, in more ways and for two owners; and more of them.
 pub(crate) fn large() -> Vec<Case> {
-    let other = close_blindly(0, 2);
-    let owners = [open(0, 1), open(0, 2), CLOSE, other, SWEEP];
-    // One that polls, and others that do nothing wrong.
-    let bystander = [
-        open(0, 1),
-        close(0, 1, 0),
-        open(0, 1),
-        close(0, 1, 2),
-        CLOSE,
-        SWEEP,
-    ];
-    let three_and_two = [open(0, 1), open(0, 1), open(0, 1), CLOSE, CLOSE, SWEEP];
-    let two_and_three = [open(0, 1), open(0, 1), CLOSE, CLOSE, CLOSE, SWEEP];
-    let three_and_three = [open(0, 1), open(0, 1), open(0, 1), CLOSE, CLOSE, CLOSE];
-    let keys = [open(0, 1), open(1, 1), CLOSE, close_blindly(1, 1), SWEEP];
-    vec![
-        two_and_two("two and two, 2 ways", &[Empty; 2]),
-        two_and_two("two and two, 3 ways", &[Empty; 3]),
-        two_and_two("two and two, 2 ways, one full", &[OTHERS, Empty]),
-        case("two owners, 1 way", &[Empty], &owners, &[Evicted], OWNERS),
-        case(
-            "two owners, 2 ways of two and two",
-            &[Empty; 2],
-            &owners,
-            &[Evicted],
-            OWNERS,
-        ),
-        case(
-            "two owners, 3 ways",
-            &[Empty; 3],
-            &owners,
-            &[Evicted],
-            OWNERS,
-        ),
-        case(
-            "two keys, 1 way",
-            &[Empty],
-            &keys,
-            &[Evicted, Direct],
-            POLLED,
-        ),
-    ]
+    const CROWD: &[Stat] = &[Evicted, Direct];
+    const ONE_FULL: &[Fill] = &[OTHERS, Fill::Empty];
+    let owners = [OPEN, open(0, 2), CLOSE, close_blindly(0, 2), SWEEP];
+    let keys = [OPEN, open(1, 1), CLOSE, close_blindly(1, 1), SWEEP];
+    // One polls, the others do nothing wrong.
+    let bystanders = [OPEN, close(0, 1, 0), OPEN, close(0, 1, 2), CLOSE, SWEEP];
+    let three_and_two = [OPEN, OPEN, OPEN, CLOSE, CLOSE, SWEEP];
+    let two_and_three = [OPEN, OPEN, CLOSE, CLOSE, CLOSE, SWEEP];
+    let three_and_three = [OPEN, OPEN, OPEN, CLOSE, CLOSE, CLOSE];
+    cases! {
+        "two and two, 2 ways": TWO, TWO_AND_TWO, RACED_AGAIN, BOTH;
+        "two and two, 3 ways": THREE, TWO_AND_TWO, RACED_AGAIN, BOTH;
+        "two and two, 2 ways, one full": ONE_FULL, TWO_AND_TWO, RACED_AGAIN, BOTH;
+        "two and two of two owners, 1 way": ONE, owners, &[Evicted], OWNERS;
+        "two and two of two owners, 2 ways": TWO, owners, &[Evicted], OWNERS;
+        "two and two of two owners, 3 ways": THREE, owners, &[Evicted], OWNERS;
+        "two and two of two keys, 1 way": ONE, keys, CROWD, POLLED;
+        "bystanders, 1 way": ONE, bystanders, RACED_AGAIN, PHANTOMS;
+        "bystanders, 2 ways": TWO, bystanders, RACED_AGAIN, PHANTOMS;
+        "three and two, 1 way": ONE, three_and_two, RACED_AGAIN, LATE;
+        "two and three, 1 way": ONE, two_and_three, RACED_AGAIN, BOTH;
+        "three and three, 1 way, no sweep": ONE, three_and_three, RACED_AGAIN, &ALL;
+    }
 }
 
-/// Where each of [`ALL`] is found; the smaller first.
+/// Where what two and two can leave is found; the smaller first.
 pub(crate) fn examples() -> Vec<Scenario> {
     let programs = [
-        &[open(0, 1), CLOSE][..],
-        &[open(0, 1), close(0, 1, 0), close(0, 1, 0), open(0, 1)],
-        &[open(0, 1), open(0, 1), CLOSE],
-        &[open(0, 1), open(0, 1), CLOSE, CLOSE],
+        &[OPEN, CLOSE][..],
+        &[OPEN, close(0, 1, 0), close(0, 1, 0), OPEN],
+        &[OPEN, OPEN, CLOSE],
+        &[OPEN, OPEN, CLOSE, CLOSE],
     ];
     programs
-        .map(|parties| Scenario::new("an example", &[Empty], parties))
+        .map(|parties| Scenario::new("an example", ONE, parties))
         .into()
 }

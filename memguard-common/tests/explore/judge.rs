@@ -102,7 +102,10 @@ fn counters(world: &World, left: usize) -> Vec<String> {
 fn writer(scenario: &Scenario, world: &World, record: &Record) -> Option<usize> {
     world.handles.iter().position(|handle| {
         let key = scenario.keys[handle.key];
-        let whole = [[key.table, handle.stamp], [key.handle, owner_of(handle.owner)]];
+        let whole = [
+            [key.table, handle.stamp],
+            [key.handle, owner_of(handle.owner)],
+        ];
         whole == *record
     })
 }

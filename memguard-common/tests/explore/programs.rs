@@ -3,9 +3,7 @@
 //! One way, where parties have to meet; two and three, where they may miss each other. All other
 //! ways of the set are busy for ever.
 
-use memguard_common::stats::Stat::{
-    self, Direct, Evicted, Paired, ReleasesPaired, ReleasesSent, Replaced,
-};
+use memguard_common::stats::Stat::{self, Direct, Evicted, Paired, ReleasesSent, Replaced};
 
 use super::{
     ghost::{Began::AfterReturn, Saw::Own, Told},
@@ -23,20 +21,17 @@ pub(crate) struct Case {
     pub(crate) odd: &'static [Oddity],
 }
 
-pub(crate) fn case(
-    name: &'static str,
-    ways: &[Fill],
-    parties: &[Role],
-    reaches: &'static [Stat],
-    odd: &'static [Oddity],
-) -> Case {
-    let scenario = Scenario::new(name, ways, parties);
-    Case {
-        scenario,
-        reaches,
-        odd,
-    }
+/// Name, ways, parties, what is reached, what is odd.
+macro_rules! cases {
+    ($($name:literal: $ways:expr, $parties:expr, $reaches:expr, $odd:expr;)*) => {
+        vec![$(Case {
+            scenario: Scenario::new($name, $ways, &$parties),
+            reaches: $reaches,
+            odd: $odd,
+        }),*]
+    };
 }
+pub(crate) use cases;
 
 /// Opens a descriptor.
 pub(crate) const fn open(key: usize, owner: u32) -> Role {
@@ -61,7 +56,16 @@ pub(crate) const fn close_blindly(key: usize, owner: u32) -> Role {
     Role::Close { key, owner, after }
 }
 
+/// `dup2` onto what the first party has opened.
+const fn onto(owner: u32) -> Role {
+    let (key, after) = (0, Some(0));
+    Role::Onto { key, owner, after }
+}
+
 pub(crate) const SWEEP: Role = Role::Sweep;
+pub(crate) const ONE: &[Fill] = &[Empty];
+pub(crate) const TWO: &[Fill] = &[Empty; 2];
+pub(crate) const THREE: &[Fill] = &[Empty; 3];
 /// The record of an open descriptor that takes no part.
 pub(crate) const OTHERS: Fill = Open { key: 2, owner: 1 };
 /// The record of what was open when the table died.
@@ -105,95 +109,61 @@ pub(crate) const MEMORY_AGAIN: [Role; 5] = [
     SWEEP,
 ];
 
-const PAIRED: &[Stat] = &[Paired, ReleasesPaired, ReleasesSent];
+const NONE: &[Oddity] = &[];
+const PAIRED: &[Stat] = &[Paired, ReleasesSent];
 const STRANGE: &[Stat] = &[Evicted, ReleasesSent];
 const EVICTED: &[Stat] = &[Paired, Evicted, ReleasesSent];
+const SENT: &[Stat] = &[Paired, Direct, ReleasesSent];
 const ALL: &[Stat] = &[Paired, Evicted, Direct, ReleasesSent];
-
-fn correct(name: &'static str, ways: &[Fill], parties: &[Role], reaches: &'static [Stat]) -> Case {
-    case(name, ways, parties, reaches, &[])
-}
 
 /// Nothing is odd.
 pub(crate) fn usual() -> Vec<Case> {
-    const TWO_OPENS: [Role; 3] = [open(0, 1), open(1, 1), SWEEP];
-    const ITS_OWN: Fill = Missed { key: 0, owner: 1 };
-    const STRANGERS: Fill = Missed { key: 0, owner: 2 };
+    const OPENS: [Role; 3] = [open(0, 1), open(1, 1), SWEEP];
+    const MISSED: &[Fill] = &[Missed { key: 0, owner: 1 }];
+    const MISSED_OF_2: &[Fill] = &[Missed { key: 0, owner: 1 }, Empty];
+    const STRANGERS: &[Fill] = &[Missed { key: 0, owner: 2 }, Empty];
     const REPLACED: &[Stat] = &[Replaced, Evicted];
-    const SENT: &[Stat] = &[Direct, Paired, ReleasesSent];
-    let past = [direct(0, 1), close(0, 1, 0), open(0, 1), close(0, 1, 2), SWEEP];
-    vec![
-        correct("a number again, 1 way", &[Empty], &NUMBER_AGAIN, PAIRED),
-        correct("a number again, 3 ways", &[Empty; 3], &NUMBER_AGAIN, PAIRED),
-        correct("a shared table, 1 way", &[Empty], &SHARED_TABLE, STRANGE),
-        correct(
-            "a shared table, 3 ways",
-            &[Empty; 3],
-            &SHARED_TABLE,
-            STRANGE,
-        ),
-        correct("two keys, 1 way", &[Empty], &TWO_KEYS, ALL),
-        correct("two keys, 2 ways", &[Empty; 2], &TWO_KEYS, PAIRED),
-        correct("a table's memory again, 1 way", &[LEFT], &MEMORY_AGAIN, ALL),
-        correct(
-            "a release was missed, 1 way",
-            &[ITS_OWN],
-            &TWO_OPENS,
-            REPLACED,
-        ),
-        correct(
-            "a release was missed, 2 ways",
-            &[ITS_OWN, Empty],
-            &TWO_OPENS,
-            REPLACED,
-        ),
-        correct(
-            "a stranger's was missed",
-            &[STRANGERS, Empty],
-            &TWO_OPENS,
-            &[Evicted],
-        ),
-    ]
+    let [_, first, again, second, _] = NUMBER_AGAIN;
+    let past = [direct(0, 1), first, again, second, SWEEP];
+    cases! {
+        "a number again, 1 way": ONE, NUMBER_AGAIN, PAIRED, NONE;
+        "a number again, 3 ways": THREE, NUMBER_AGAIN, PAIRED, NONE;
+        "past the nursery, and again": ONE, past, SENT, NONE;
+        "a shared table, 1 way": ONE, SHARED_TABLE, STRANGE, NONE;
+        "a shared table, 3 ways": THREE, SHARED_TABLE, STRANGE, NONE;
+        "two keys, 1 way": ONE, TWO_KEYS, ALL, NONE;
+        "two keys, 2 ways": TWO, TWO_KEYS, PAIRED, NONE;
+        "a table's memory again, 1 way": &[LEFT], MEMORY_AGAIN, ALL, NONE;
+        "a release was missed, 1 way": MISSED, OPENS, REPLACED, NONE;
+        "a release was missed, 2 ways": MISSED_OF_2, OPENS, REPLACED, NONE;
+        "a stranger's was missed": STRANGERS, OPENS, &[Evicted], NONE;
+    }
 }
 
 /// The same with more ways and more records, and with records of one age.
 pub(crate) fn large() -> Vec<Case> {
+    const LEFT_OF_2: &[Fill] = &[LEFT, Empty];
+    const LEFT_OF_3: &[Fill] = &[LEFT, Empty, Empty];
+    const OTHERS_OF_2: &[Fill] = &[OTHERS, Empty];
+    const OTHERS_OF_3: &[Fill] = &[OTHERS, Empty, Empty];
     let full = [OTHERS, Open { key: 1, owner: 2 }];
-    let mut cases = vec![
-        correct("three keys, 1 way", &[OTHERS], &THREE_KEYS, ALL),
-        correct("three keys, 2 ways", &[OTHERS, Empty], &THREE_KEYS, EVICTED),
-    ];
-    for (case, name) in cases.iter_mut().zip(["one age, 1 way", "one age, 2 ways"]) {
-        case.scenario = Scenario {
-            name,
-            ..case.scenario.clone().within_a_unit()
-        };
+    let mut of_one_age = cases! {
+        "three keys of one age, 1 way": &[OTHERS], THREE_KEYS, ALL, NONE;
+        "three keys of one age, 2 ways": OTHERS_OF_2, THREE_KEYS, EVICTED, NONE;
+    };
+    for case in &mut of_one_age {
+        case.scenario = case.scenario.clone().within_a_unit();
     }
-    cases.extend([
-        correct("two keys, 3 ways", &[Empty; 3], &TWO_KEYS, PAIRED),
-        correct("three keys, 1 way", &[OTHERS], &THREE_KEYS, ALL),
-        correct("three keys, 2 ways", &[OTHERS, Empty], &THREE_KEYS, EVICTED),
-        correct(
-            "three keys, 3 ways",
-            &[OTHERS, Empty, Empty],
-            &THREE_KEYS,
-            PAIRED,
-        ),
-        correct("a shared table, 2 full ways", &full, &SHARED_TABLE, STRANGE),
-        correct(
-            "a table's memory again, 2 ways",
-            &[LEFT, Empty],
-            &MEMORY_AGAIN,
-            EVICTED,
-        ),
-        correct(
-            "a table's memory again, 3 ways",
-            &[LEFT, Empty, Empty],
-            &MEMORY_AGAIN,
-            EVICTED,
-        ),
-    ]);
-    cases
+    let others = cases! {
+        "two keys, 3 ways": THREE, TWO_KEYS, PAIRED, NONE;
+        "three keys, 1 way": &[OTHERS], THREE_KEYS, ALL, NONE;
+        "three keys, 2 ways": OTHERS_OF_2, THREE_KEYS, EVICTED, NONE;
+        "three keys, 3 ways": OTHERS_OF_3, THREE_KEYS, PAIRED, NONE;
+        "a shared table, 2 full ways": &full, SHARED_TABLE, STRANGE, NONE;
+        "a table's memory again, 2 ways": LEFT_OF_2, MEMORY_AGAIN, EVICTED, NONE;
+        "a table's memory again, 3 ways": LEFT_OF_3, MEMORY_AGAIN, EVICTED, NONE;
+    };
+    of_one_age.into_iter().chain(others).collect()
 }
 
 /// What is left where `dup2` closed a handle that the agent holds.
@@ -202,18 +172,16 @@ pub(crate) const OVERWRITTEN: Oddity = Phantom(Told::Unseen, AfterReturn, Own);
 /// With a `dup2` onto an open number: it is free for no moment, and no program sees the close.
 pub(crate) fn overwriting() -> Vec<Case> {
     const ODD: &[Oddity] = &[OVERWRITTEN];
-    const fn onto(owner: u32) -> Role {
-        let (key, after) = (0, Some(0));
-        Role::Onto { key, owner, after }
-    }
+    const CROWDED: &[Stat] = &[Replaced, Evicted, Direct];
     let own = [open(0, 1), onto(1), close(0, 1, 1), SWEEP];
+    let past = [direct(0, 1), onto(1), close(0, 1, 1), SWEEP];
     let crowded = [open(0, 1), onto(1), close(0, 1, 1), open(1, 1), SWEEP];
     let shared = [open(0, 1), onto(2), close(0, 2, 1), SWEEP];
-    let all: &[Stat] = &[Replaced, Evicted, Direct];
-    vec![
-        case("dup2, 1 way", &[Empty], &own, &[Replaced], ODD),
-        case("dup2, 2 ways", &[Empty; 2], &own, &[Replaced], ODD),
-        case("dup2, crowded", &[Empty], &crowded, all, ODD),
-        case("dup2, a shared table", &[Empty], &shared, &[Evicted], ODD),
-    ]
+    cases! {
+        "dup2, 1 way": ONE, own, &[Replaced], ODD;
+        "dup2, 2 ways": TWO, own, &[Replaced], ODD;
+        "dup2, past the nursery": ONE, past, &[Paired, Direct], ODD;
+        "dup2, crowded": ONE, crowded, CROWDED, ODD;
+        "dup2, a shared table": ONE, shared, &[Evicted], ODD;
+    }
 }

@@ -170,7 +170,7 @@ fn close(view: &View<'_>, key: usize, owner: u32) -> Result<(), Stop> {
     let witness = view.ask(Op::Witness(key))?;
     let identity = Identity {
         key: view.scenario.keys[key],
-        owner: u64::from(owner),
+        owner: owner_of(owner),
     };
     let erased = nursery::release(&Changed::releasing(view, &identity), &identity)?;
     view.forget_all_but(2, (witness, early, erased));

@@ -144,8 +144,10 @@ impl World {
         match op {
             Op::Write(way, half, value) => self.write(way, half, value),
             Op::Evict(way) => {
-                self.tell(self.ways[way as usize].record);
-                self.displace(way, false);
+                let record = self.ways[way as usize].record;
+                self.tell(record);
+                self.written(record)
+                    .for_each(|handle| handle.is_displaced = false);
                 self.count(Stat::Evicted, 1);
             }
             Op::Clear { key, closing } => {
@@ -188,24 +190,17 @@ impl World {
     }
 
     fn write(&mut self, way: u32, half: usize, value: Half) {
+        let old = self.ways[way as usize].record;
         if half == 0 {
-            let is_older = |handle: &Handle| handle.is_displaced && value[1] < handle.stamp;
-            for handle in self.written_in(way).filter(|handle| is_older(handle)) {
-                handle.is_replaced_by_older = true;
-            }
+            self.written(old).for_each(|handle| {
+                handle.is_replaced_by_older |= handle.is_displaced && value[1] < handle.stamp;
+            });
         }
         self.ways[way as usize].record[half] = value;
     }
 
-    fn displace(&mut self, way: u32, is_displaced: bool) {
-        for handle in self.written_in(way) {
-            handle.is_displaced = is_displaced;
-        }
-    }
-
-    /// Whose record is in a way.
-    fn written_in(&mut self, way: u32) -> impl Iterator<Item = &mut Handle> {
-        let [[_, stamp], _] = self.ways[way as usize].record;
+    /// Whose record it is.
+    fn written(&mut self, [[_, stamp], _]: Record) -> impl Iterator<Item = &mut Handle> {
         let handles = self.handles.iter_mut();
         handles.filter(move |handle| handle.stamp == stamp)
     }
@@ -223,14 +218,13 @@ impl World {
         let is_claim = to.phase() == Phase::Busy && now.phase() != Phase::Busy;
         let next = now.generation().wrapping_add(u32::from(is_claim));
         self.is_generation_broken |= to.generation() != next;
-        self.ways[way as usize].word = to.word();
-        if is_claim && now.phase() == Phase::Live {
-            self.displace(way, true);
-        }
-        if to.phase() == Phase::Live {
-            for handle in self.written_in(way) {
-                handle.is_on_record = true;
-            }
+        let way = &mut self.ways[way as usize];
+        way.word = to.word();
+        let record = way.record;
+        let is_displaced = is_claim && now.phase() == Phase::Live;
+        for handle in self.written(record) {
+            handle.is_displaced |= is_displaced;
+            handle.is_on_record |= to.phase() == Phase::Live;
         }
         true
     }
@@ -238,14 +232,8 @@ impl World {
     fn tell(&mut self, record: Record) {
         let at = self.told.partition_point(|other| *other < record);
         self.told.insert(at, record);
-        let [[_, stamp], _] = record;
-        for handle in self
-            .handles
-            .iter_mut()
-            .filter(|handle| handle.stamp == stamp)
-        {
-            handle.is_on_record = true;
-        }
+        self.written(record)
+            .for_each(|handle| handle.is_on_record = true);
     }
 
     fn count(&mut self, stat: Stat, amount: u8) {

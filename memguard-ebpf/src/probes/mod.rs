@@ -1,5 +1,14 @@
 //! The programs, by family. Each is filter, read, emit.
 
+/// A line for whoever debugs the programs; nothing without the feature `debug-log`, which the
+/// shipped object is built without.
+macro_rules! log {
+    ($context:expr, $($message:tt)+) => {
+        #[cfg(feature = "debug-log")]
+        aya_log_ebpf::info!($context, $($message)+);
+    };
+}
+
 mod fd;
 mod process;
 mod snapshot;

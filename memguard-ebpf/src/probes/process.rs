@@ -50,6 +50,7 @@ fn process_fork(context: TracePointContext) {
     if settings.scope == Scope::Pids as u32 {
         filter::watch(child);
     }
+    log!(&context, "fork of {}, flags {:x}", child, clone_flags);
     forked(child, clone_flags);
 }
 
@@ -85,6 +86,7 @@ fn process_exec(context: TracePointContext) {
     let Some(table) = task.table() else { return };
     let head = head(kind::EXECED, 0);
     let whole = snapshot(task, table, head.stamp, flag::EXEC);
+    log!(&context, "exec by {}, table {:x}", task.tgid, table.address);
     execed(&context, task, table, head, whole);
 }
 
@@ -176,6 +178,13 @@ fn process_exit(context: TracePointContext) {
     let group_dead = group_dead(&context, task);
     let table = task.table();
     let users = table.map_or(0, Table::users);
+    log!(
+        &context,
+        "exit of {}/{}, {} users of the table",
+        task.tgid,
+        task.tid,
+        users
+    );
     if group_dead || users == 1 {
         exited(task, table, users, group_dead);
     }

@@ -166,6 +166,8 @@ impl Agent {
 
     /// Takes what is due from the nursery, and judges what has died.
     fn sweep(&mut self) {
+        #[cfg(feature = "debug-log")]
+        self.kernel.show_log();
         self.drain_past();
         let sweep = self.ledger.begin_sweep();
         let cutoff = kernel::now().before(SWEEP);

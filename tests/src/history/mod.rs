@@ -1,9 +1,9 @@
-//! Random histories of processes and threads that open, copy, close, fork, execute and end, and what
-//! is left by each in the end, as a naive [`model`] of the kernel has it.
+//! Random histories of processes and threads that open, copy, close, fork, execute and end, and
+//! what is left by each in the end, as a naive [`model`] of the kernel has it.
 //!
-//! `tests/programs/history.c` carries out the same [`script`] step by step, with real processes; the
-//! model knows every number beforehand, so the two are compared at every step, and with `/proc` at
-//! the end of every process.
+//! `tests/programs/history.c` carries out the same [`script`] step by step, with real processes;
+//! the model knows every number beforehand, so the two are compared at every step, and with `/proc`
+//! at the end of every process.
 
 pub mod model;
 pub mod random;
@@ -60,6 +60,19 @@ impl History {
     /// How many steps it has.
     pub fn len(&self) -> usize {
         self.steps.len()
+    }
+
+    /// The steps, a line each.
+    pub fn told(&self) -> String {
+        let step = |(index, step): (usize, &Step)| {
+            let Step {
+                actor,
+                operation,
+                result,
+            } = step;
+            format!("{index}: actor {actor} {operation:?} gives {result:?}\n")
+        };
+        self.steps.iter().enumerate().map(step).collect()
     }
 
     /// There are always some.

@@ -287,7 +287,11 @@ impl World {
         tables.sort_unstable();
         tables.dedup();
         let alive = self.alive();
-        tables.retain(|table| alive.iter().all(|other| self.actors[*other].table != *table));
+        tables.retain(|table| {
+            alive
+                .iter()
+                .all(|other| self.actors[*other].table != *table)
+        });
         let left = self.left_in(&tables, self.processes[process].image);
         self.left.insert(self.processes[process].first, left);
         Gives::One(0)
@@ -366,7 +370,10 @@ mod tests {
                 (1, EndProcess),
                 (0, EndProcess),
             ],
-            &[(0, "left fd file 1 openat"), (1, "left socket unix 1 socket")],
+            &[
+                (0, "left fd file 1 openat"),
+                (1, "left socket unix 1 socket"),
+            ],
         );
         check(
             &[
@@ -399,7 +406,10 @@ mod tests {
                 (0, OpenSocket),
                 (0, EndProcess),
             ],
-            &[(0, "left fd file 1 openat"), (0, "left socket unix 1 socket")],
+            &[
+                (0, "left fd file 1 openat"),
+                (0, "left socket unix 1 socket"),
+            ],
         );
         check(
             &[

@@ -1,5 +1,5 @@
-//! Numbers that look random and are always the same for the same seed: SplitMix64 of Steele, Lea and
-//! Flood, "Fast splittable pseudorandom number generators", 2014.
+//! Numbers that look random and are always the same for the same seed: SplitMix64 of Steele, Lea
+//! and Flood, "Fast splittable pseudorandom number generators", 2014.
 
 /// Numbers that a history uses for what it copies onto and closes blindly.
 const NUMBERS: std::ops::Range<i32> = 3..40;

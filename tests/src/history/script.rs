@@ -1,5 +1,5 @@
-//! The file that `tests/programs/history.c` carries out: a header of 131 + 1 words, which the program
-//! fills in, and five words for each step.
+//! The file that `tests/programs/history.c` carries out: a header of 131 + 1 words, which the
+//! program fills in, and five words for each step.
 
 /// Words before the steps: count, turn, who ends, number, and two for each of 64 actors.
 const HEADER: usize = 5 + 2 * 64;

@@ -2,6 +2,8 @@
 //!
 //! [`features`] are facts, [`plan`] decides, this module does. It is the only one that knows aya.
 
+#[cfg(feature = "debug-log")]
+mod debug_log;
 pub mod features;
 mod holder;
 mod mapping;
@@ -142,6 +144,8 @@ pub struct Kernel {
     attached: Vec<Probe>,
     bytes: u64,
     ring_bytes: u32,
+    #[cfg(feature = "debug-log")]
+    lines: Option<debug_log::Lines>,
 }
 
 impl std::fmt::Debug for Kernel {
@@ -178,7 +182,7 @@ impl Kernel {
             .map_max_entries("WORDS", sizes.nursery_sets)
             .map_max_entries("RECORDS", slots)
             .map_max_entries("RING", sizes.ring_bytes)
-            .load(OBJECT)
+            .load(object().as_ref())
             .map_err(|error| KernelError::Load(Box::new(error)))?;
         load_programs(&mut ebpf)?;
         Self::assemble(ebpf, sizes)
@@ -186,6 +190,8 @@ impl Kernel {
 
     fn assemble(mut ebpf: Ebpf, sizes: Sizes) -> Result<Self, KernelError> {
         let bytes = memory(&ebpf);
+        #[cfg(feature = "debug-log")]
+        let lines = debug_log::Lines::of(&mut ebpf);
         let slots = (sizes.nursery_sets * WAYS) as usize;
         let words = map_array(&ebpf, "WORDS", slots * size_of::<u64>())?;
         let records = map_array(&ebpf, "RECORDS", slots * RECORD)?;
@@ -201,6 +207,8 @@ impl Kernel {
             ebpf,
             bytes,
             ring_bytes: sizes.ring_bytes,
+            #[cfg(feature = "debug-log")]
+            lines,
         };
         kernel.current.agent = std::process::id();
         kernel.current.ring_watermark = sizes.watermark();
@@ -304,6 +312,14 @@ impl Kernel {
         self.ring_bytes as usize / ring::BUDGET / ring::SMALLEST + 1
     }
 
+    /// Shows what the programs have logged; with the feature `debug-log` only.
+    #[cfg(feature = "debug-log")]
+    pub fn show_log(&mut self) {
+        if let Some(lines) = &mut self.lines {
+            lines.flush();
+        }
+    }
+
     /// What is attached.
     pub fn attached(&self) -> &[Probe] {
         &self.attached
@@ -358,6 +374,18 @@ pub fn now() -> Stamp {
             .saturating_mul(1_000_000_000)
             .saturating_add(time.tv_nsec as u64),
     )
+}
+
+/// The programs to load.
+#[cfg(not(feature = "debug-log"))]
+fn object() -> &'static [u8] {
+    OBJECT
+}
+
+/// The programs to load: those that log, where the environment names them.
+#[cfg(feature = "debug-log")]
+fn object() -> Vec<u8> {
+    debug_log::object().unwrap_or_else(|| OBJECT.to_vec())
 }
 
 fn load_programs(ebpf: &mut Ebpf) -> Result<(), KernelError> {
