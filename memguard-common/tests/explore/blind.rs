@@ -29,8 +29,8 @@ pub(crate) const ALL: [Oddity; 12] = [
     Phantom(Paired, BeforeReturn, Own),
     Phantom(Paired, AfterReturn, Own),
     Mistaken(Fault::Overtaken),
-    Mistaken(Fault::Replaced),
-    Lost(Fault::Replaced),
+    Mistaken(Fault::Overwritten),
+    Lost(Fault::Overwritten),
     Phantom(Paired, BeforeRecord, Another),
     Phantom(Paired, BeforeReturn, Another),
 ];

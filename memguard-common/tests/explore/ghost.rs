@@ -105,10 +105,8 @@ pub(crate) struct Handle {
     /// User space knows it.
     pub(crate) has_returned: bool,
     pub(crate) saw: Saw,
-    /// Its record is in a way that another acquirer has claimed, and was not sent.
-    pub(crate) is_displaced: bool,
-    /// An older record was written over it, and it was not sent.
-    pub(crate) is_replaced_by_older: bool,
+    /// Another acquirer has claimed the way of its record, and not sent it.
+    pub(crate) is_overwritten: bool,
     pub(crate) closed: Option<Closing>,
 }
 
@@ -121,8 +119,7 @@ impl Handle {
             is_on_record: false,
             has_returned: false,
             saw: Saw::NotLooked,
-            is_displaced: false,
-            is_replaced_by_older: false,
+            is_overwritten: false,
             closed: None,
         }
     }

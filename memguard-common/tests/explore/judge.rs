@@ -32,8 +32,8 @@ pub(crate) enum Oddity {
 pub(crate) enum Fault {
     /// What is held is younger: its acquirer was overtaken before it read the clock.
     Overtaken,
-    /// An older record was written over its own.
-    Replaced,
+    /// Another record was written over its own, which was not sent.
+    Overwritten,
     /// None of these.
     Unknown,
 }
@@ -135,8 +135,8 @@ fn fault(held: Option<&Handle>, open: &Handle) -> Fault {
     let is_younger = |held: &Handle| held.stamp > open.stamp && held.saw == Saw::Another;
     if held.is_some_and(is_younger) {
         Fault::Overtaken
-    } else if open.is_replaced_by_older {
-        Fault::Replaced
+    } else if open.is_overwritten {
+        Fault::Overwritten
     } else {
         Fault::Unknown
     }

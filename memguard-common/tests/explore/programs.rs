@@ -125,7 +125,8 @@ pub(crate) fn usual() -> Vec<Case> {
     const REPLACED: &[Stat] = &[Replaced, Evicted];
     let [_, first, again, second, _] = NUMBER_AGAIN;
     let past = [direct(0, 1), first, again, second, SWEEP];
-    cases! {
+    let mut cases = cases! {
+        "two keys of one age, 1 way": ONE, TWO_KEYS, ALL, NONE;
         "a number again, 1 way": ONE, NUMBER_AGAIN, PAIRED, NONE;
         "a number again, 3 ways": THREE, NUMBER_AGAIN, PAIRED, NONE;
         "past the nursery, and again": ONE, past, SENT, NONE;
@@ -137,7 +138,9 @@ pub(crate) fn usual() -> Vec<Case> {
         "a release was missed, 1 way": MISSED, OPENS, REPLACED, NONE;
         "a release was missed, 2 ways": MISSED_OF_2, OPENS, REPLACED, NONE;
         "a stranger's was missed": STRANGERS, OPENS, &[Evicted], NONE;
-    }
+    };
+    cases[0].scenario = cases[0].scenario.clone().within_a_unit();
+    cases
 }
 
 /// The same with more ways and more records, and with records of one age.
@@ -146,7 +149,9 @@ pub(crate) fn large() -> Vec<Case> {
     const LEFT_OF_3: &[Fill] = &[LEFT, Empty, Empty];
     const OTHERS_OF_2: &[Fill] = &[OTHERS, Empty];
     const OTHERS_OF_3: &[Fill] = &[OTHERS, Empty, Empty];
+    const CROWD: &[Stat] = &[Replaced, Evicted, Direct];
     let full = [OTHERS, Open { key: 1, owner: 2 }];
+    let crowded = [open(0, 1), onto(1), close(0, 1, 1), open(1, 1), SWEEP];
     let mut of_one_age = cases! {
         "three keys of one age, 1 way": &[OTHERS], THREE_KEYS, ALL, NONE;
         "three keys of one age, 2 ways": OTHERS_OF_2, THREE_KEYS, EVICTED, NONE;
@@ -162,6 +167,7 @@ pub(crate) fn large() -> Vec<Case> {
         "a shared table, 2 full ways": &full, SHARED_TABLE, STRANGE, NONE;
         "a table's memory again, 2 ways": LEFT_OF_2, MEMORY_AGAIN, EVICTED, NONE;
         "a table's memory again, 3 ways": LEFT_OF_3, MEMORY_AGAIN, EVICTED, NONE;
+        "dup2, crowded": ONE, crowded, CROWD, ODD;
     };
     of_one_age.into_iter().chain(others).collect()
 }
@@ -169,19 +175,17 @@ pub(crate) fn large() -> Vec<Case> {
 /// What is left where `dup2` closed a handle that the agent holds.
 pub(crate) const OVERWRITTEN: Oddity = Phantom(Told::Unseen, AfterReturn, Own);
 
+const ODD: &[Oddity] = &[OVERWRITTEN];
+
 /// With a `dup2` onto an open number: it is free for no moment, and no program sees the close.
 pub(crate) fn overwriting() -> Vec<Case> {
-    const ODD: &[Oddity] = &[OVERWRITTEN];
-    const CROWDED: &[Stat] = &[Replaced, Evicted, Direct];
     let own = [open(0, 1), onto(1), close(0, 1, 1), SWEEP];
     let past = [direct(0, 1), onto(1), close(0, 1, 1), SWEEP];
-    let crowded = [open(0, 1), onto(1), close(0, 1, 1), open(1, 1), SWEEP];
     let shared = [open(0, 1), onto(2), close(0, 2, 1), SWEEP];
     cases! {
         "dup2, 1 way": ONE, own, &[Replaced], ODD;
         "dup2, 2 ways": TWO, own, &[Replaced], ODD;
         "dup2, past the nursery": ONE, past, &[Paired, Direct], ODD;
-        "dup2, crowded": ONE, crowded, CROWDED, ODD;
         "dup2, a shared table": ONE, shared, &[Evicted], ODD;
     }
 }

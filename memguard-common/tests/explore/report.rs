@@ -149,7 +149,7 @@ impl Display for Fault {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
         formatter.write_str(match self {
             Self::Overtaken => "the other's acquirer was overtaken and has the younger stamp",
-            Self::Replaced => "an older record was written over its own",
+            Self::Overwritten => "another record was written over its own",
             Self::Unknown => "nobody knows why",
         })
     }

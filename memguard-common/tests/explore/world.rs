@@ -9,7 +9,7 @@ use memguard_common::{
 
 use super::{
     ghost::{Closing, Handle, Saw},
-    op::{Compare, Half, Op, Record, owner_of},
+    op::{Compare, Op, Record, owner_of},
     scenario::{Fill, Scenario},
 };
 
@@ -142,12 +142,12 @@ impl World {
     /// What has no answer.
     fn change(&mut self, op: Op) {
         match op {
-            Op::Write(way, half, value) => self.write(way, half, value),
+            Op::Write(way, half, value) => self.ways[way as usize].record[half] = value,
             Op::Evict(way) => {
                 let record = self.ways[way as usize].record;
                 self.tell(record);
                 self.written(record)
-                    .for_each(|handle| handle.is_displaced = false);
+                    .for_each(|handle| handle.is_overwritten = false);
                 self.count(Stat::Evicted, 1);
             }
             Op::Clear { key, closing } => {
@@ -189,16 +189,6 @@ impl World {
         stamp
     }
 
-    fn write(&mut self, way: u32, half: usize, value: Half) {
-        let old = self.ways[way as usize].record;
-        if half == 0 {
-            self.written(old).for_each(|handle| {
-                handle.is_replaced_by_older |= handle.is_displaced && value[1] < handle.stamp;
-            });
-        }
-        self.ways[way as usize].record[half] = value;
-    }
-
     /// Whose record it is.
     fn written(&mut self, [[_, stamp], _]: Record) -> impl Iterator<Item = &mut Handle> {
         let handles = self.handles.iter_mut();
@@ -221,9 +211,9 @@ impl World {
         let way = &mut self.ways[way as usize];
         way.word = to.word();
         let record = way.record;
-        let is_displaced = is_claim && now.phase() == Phase::Live;
+        let is_overwritten = is_claim && now.phase() == Phase::Live;
         for handle in self.written(record) {
-            handle.is_displaced |= is_displaced;
+            handle.is_overwritten |= is_overwritten;
             handle.is_on_record |= to.phase() == Phase::Live;
         }
         true

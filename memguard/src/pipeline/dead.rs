@@ -146,7 +146,7 @@ impl Agent {
 
 impl Agent {
     /// Descriptors that no traced call made: of a call that is not traced (`--kinds all` traces
-    /// more), of io_uring, of a 32-bit call, or put there by another process.
+    /// more), of `io_uring`, of a 32-bit call, or put there by another process.
     fn report_unknown(&mut self, end: &End, unknown: &[u32]) {
         let calls = vec![Call::Unknown];
         let samples = unknown.iter().take(SAMPLES).map(|fd| Sample {

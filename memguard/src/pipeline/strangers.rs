@@ -1,6 +1,6 @@
 //! Descriptors that no traced call made, found by comparing with `/proc` while a process lives.
 //!
-//! io_uring, 32-bit calls, `read` of a fanotify group, another process that puts one there: they
+//! `io_uring`, 32-bit calls, `read` of a fanotify group, another process that puts one there: they
 //! are open, were not open at the beginning, and have no record, twice in a row. From then on they
 //! are held like any other, their origin unknown.
 

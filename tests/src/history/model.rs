@@ -185,9 +185,11 @@ impl World {
 
     fn lowest_free(&self, actor: usize) -> i32 {
         let table = &self.tables[self.actors[actor].table];
-        (LOWEST..)
-            .find(|number| !table.contains_key(number))
-            .unwrap_or(i32::MAX)
+        let mut free = LOWEST;
+        while table.contains_key(&free) {
+            free += 1;
+        }
+        free
     }
 
     fn acquire(&mut self, actor: usize, kind: Kind, call: &'static str) -> Gives {

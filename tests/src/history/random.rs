@@ -1,4 +1,4 @@
-//! Numbers that look random and are always the same for the same seed: SplitMix64 of Steele, Lea
+//! Numbers that look random and are always the same for the same seed: `SplitMix64` of Steele, Lea
 //! and Flood, "Fast splittable pseudorandom number generators", 2014.
 
 /// Numbers that a history uses for what it copies onto and closes blindly.
@@ -15,7 +15,7 @@ impl Random {
     }
 
     /// Any number.
-    pub fn next(&mut self) -> u64 {
+    fn any(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -25,7 +25,7 @@ impl Random {
 
     /// A number below `limit`; that some are a little more likely does not matter here.
     pub fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
+        self.any() % limit
     }
 
     /// A descriptor's number, open or not.

@@ -96,18 +96,19 @@ impl<W: Write> TextSink<W> {
     }
 
     fn finding(&mut self, page: &mut Page, finding: &Finding) {
-        self.sites.record(finding);
+        let known = self.sites.record(finding);
         let aged = finding.verdict == Verdict::Aged;
         let at_the_end = finding.verdict == Verdict::Left && self.live == Live::No;
         match finding.state {
             _ if at_the_end => {}
             State::Opened if aged => self.hold_aged(page, finding),
             State::Updated | State::Resolved if aged => {}
-            State::Opened => {
+            // Another verdict is told like a new finding.
+            State::Opened | State::Updated if !known => {
                 self.release(page);
                 finding::opened(page, finding);
             }
-            State::Updated => {
+            State::Opened | State::Updated => {
                 self.release(page);
                 finding::updated(page, finding);
             }

@@ -48,15 +48,18 @@ pub(super) struct Sites {
 }
 
 impl Sites {
-    pub(super) fn record(&mut self, finding: &Finding) {
+    /// Takes a finding; true where it was known with this verdict before.
+    pub(super) fn record(&mut self, finding: &Finding) -> bool {
+        let known = self.knows(finding);
         let resolved = finding.state == State::Resolved;
         match finding.verdict {
             Verdict::Cleared => self.forget(finding.id),
             Verdict::Aged | Verdict::Inherited if resolved => self.forget(finding.id),
             // What leaked stays a fact after the handles are gone.
-            Verdict::Leak | Verdict::Left if resolved && self.knows(finding) => {}
+            Verdict::Leak | Verdict::Left if resolved && known => {}
             _ => self.put(finding),
         }
+        known
     }
 
     /// Sites by weight: leaks first, then by number of handles.
