@@ -72,6 +72,9 @@ pub struct Layout {
 /// number, or zero. Longer than any architecture's table.
 pub const CALLS: usize = 512;
 
+/// The entry that stands for `io_uring`: a number that no system call has.
+pub const IO_URING_NUMBER: u32 = CALLS as u32 - 1;
+
 /// Offset of a field that the running kernel has not.
 pub const ABSENT: u32 = u32::MAX;
 

@@ -1,9 +1,9 @@
 //! The nursery's memory as the programs see it: one set of the mapped arrays.
 
-use core::convert::Infallible;
+use core::{convert::Infallible, mem::offset_of};
 
 use memguard_common::{
-    event::Acquired,
+    event::{Acquired, Head},
     nursery::{Identity, Key, Memory, State, WAYS, owner},
     stats::Stat,
 };
@@ -78,6 +78,13 @@ impl Memory for Set {
             key: Key { table, handle },
             owner,
         })
+    }
+
+    #[inline(always)]
+    fn stamp(&self, way: u32) -> Result<u64, Infallible> {
+        const STAMP: usize = offset_of!(Acquired, head) + offset_of!(Head, stamp);
+        let record = self.record(way);
+        Ok(record.map_or(0, |record| peek(record.wrapping_byte_add(STAMP).cast())))
     }
 
     #[inline(always)]

@@ -43,7 +43,10 @@ fn trespassers(allowed: &[&str], words: &[&str]) -> Vec<String> {
 
 #[test]
 fn only_source_kernel_knows_bpf() {
-    let found = trespassers(&["source/kernel"], &["aya::", "aya_log", "btf_rs", "use aya"]);
+    let found = trespassers(
+        &["source/kernel"],
+        &["aya::", "aya_log", "btf_rs", "use aya"],
+    );
     assert!(found.is_empty(), "{found:#?}");
 }
 

@@ -186,6 +186,19 @@ static void s37_thread_unshares(void)
 	expect(getpid(), "left", "fd file", 7, "openat");
 }
 
+/* Leaves 11: 7 in the thread's own table and 4 in that of the first thread. */
+static void s37_two_tables(void)
+{
+	pthread_t thread;
+
+	pthread_barrier_init(&meeting, NULL, 2);
+	start(&thread, own_table);
+	pthread_barrier_wait(&meeting);
+	hold(4, 0);
+	leaves("fd file", 4, "openat");
+	expect(getpid(), "left", "fd file", 7, "openat");
+}
+
 static void *own_table_for_a_while(void *unused)
 {
 	(void)unused;
@@ -435,6 +448,7 @@ int main(int argc, char **argv)
 		{ "s35_exec_from_thread", s35_exec_from_thread },
 		{ "s36_leader_gone", s36_leader_gone },
 		{ "s37_thread_unshares", s37_thread_unshares },
+		{ "s37_two_tables", s37_two_tables },
 		{ "s37_thread_with_own_table_ends", s37_thread_with_own_table_ends },
 		{ "s38_sharing_child", s38_sharing_child },
 		{ "s38_sharing_child_closed", s38_sharing_child_closed },

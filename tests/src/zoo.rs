@@ -22,7 +22,7 @@ use crate::{
     running::Ran,
 };
 
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// What is counted together: handles of one process, verdict, resource and kind.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,16 +4,18 @@
 
 use std::{
     collections::BTreeMap,
+    net::TcpStream,
     process::{Command, Stdio},
     time::Duration,
 };
 
 use memguard_tests::{
-    Driven, Guard, Memguard, Nginx, Postgres, Scratch, by_process,
+    Driven, Guard, Memguard, Nginx, Postgres, Scratch,
     finding::listed,
     machine,
     nginx::free_port,
     programs::{on_path, sources},
+    wait_until,
 };
 use rustix::process::Signal;
 
@@ -181,6 +183,9 @@ impl Servers {
             .stdin(Stdio::null())
             .stdout(Stdio::null());
         let redis = Guard::spawn(&mut command).unwrap();
+        wait_until(Duration::from_secs(10), "redis answers", || {
+            TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
         self.names.insert(redis.pid(), "redis".to_owned());
         self.redis = Some(redis);
     }
@@ -227,7 +232,7 @@ fn redis_load(port: u16, seconds: &str) -> Guard {
     let script = format!(
         "end=$(($(date +%s) + {seconds})); n=0
          while [ $(date +%s) -lt $end ]; do
-             redis-benchmark -p {port} -q -k 0 -c 2 -n 200 -t get,set >/dev/null || exit 1
+             redis-benchmark -p {port} -q -k 0 -c 2 -n 200 -t get,set >/dev/null 2>&1 || exit 1
              n=$((n + 400))
          done
          echo $n requests in {seconds} s"

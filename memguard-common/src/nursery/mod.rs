@@ -85,6 +85,9 @@ pub trait Memory {
     fn swap(&self, way: u32, from: State, to: State) -> Result<bool, Self::Stop>;
     /// Reads key and owner of the record, which may be torn.
     fn identity(&self, way: u32) -> Result<Identity, Self::Stop>;
+    /// Reads the stamp of the record, which may be another's than the identity's; where it is, the
+    /// slot has changed hands, and the swap that follows fails.
+    fn stamp(&self, way: u32) -> Result<u64, Self::Stop>;
     /// Writes the record. Only while the slot is ours.
     fn write(&self, way: u32, record: &Acquired) -> Result<(), Self::Stop>;
     /// Sends the record to the agent. Only while the slot is ours.
@@ -102,7 +105,8 @@ pub trait Memory {
 pub enum Placed {
     /// In an empty slot.
     Fresh(Ticket),
-    /// In the slot of an older acquisition of the same number by the same owner, which is gone: the
+    /// In the slot of an older acquisition of the same number by the same owner, which is gone,
+    /// closed by `dup2` or by a release that was missed: the
     /// kernel hands out a number only once it is free, so its release was missed.
     Replaced(Ticket),
     /// In the slot of a record that went to the agent.
@@ -144,8 +148,10 @@ pub fn acquire<M: Memory>(memory: &M, record: &Acquired) -> Result<Placed, M::St
         if !memory.swap(way, seen, claim)? {
             continue;
         }
-        let evict = class == Choice::OLDEST || class == Choice::SAME_KEY;
-        if evict {
+        // A younger record of our own is not ours to replace: between our handle and it lies a
+        // close, whose release the agent has been sent, and which would end us both.
+        let replace = class == Choice::OWN && memory.stamp(way)? <= record.head.stamp;
+        if class != Choice::EMPTY && !replace {
             memory.evict(way)?;
         }
         memory.write(way, record)?;
@@ -156,7 +162,8 @@ pub fn acquire<M: Memory>(memory: &M, record: &Acquired) -> Result<Placed, M::St
         let ticket = Ticket { way, state };
         return Ok(match class {
             Choice::EMPTY => Placed::Fresh(ticket),
-            Choice::OWN => Placed::Replaced(ticket),
+            Choice::OLDEST | Choice::SAME_KEY => Placed::Evicted(ticket),
+            _ if replace => Placed::Replaced(ticket),
             _ => Placed::Evicted(ticket),
         });
     }

@@ -8,19 +8,22 @@ use super::{
     ghost::{
         Began::{AfterReturn, BeforeRecord, BeforeReturn},
         Saw::{Another, Own},
-        Told::{NotOpen as NothingOpen, Paired, Sent},
+        Told::{NotOpen as NothingOpen, Paired, Sent, Unseen},
     },
     judge::{
         Fault,
-        Oddity::{self, Lost, Mistaken, Phantom},
+        Oddity::{self, Mistaken, Phantom},
     },
-    programs::{Case, ONE, OTHERS, SWEEP, THREE, TWO, cases, close, close_blindly, direct, open},
+    programs::{
+        Case, ONE, OTHERS, SWEEP, THREE, TWO, cases, close, close_blindly, direct, onto,
+        onto_blindly, open,
+    },
     scenario::{Fill, Role, Scenario},
 };
 
 /// Everything that can be left, see the top: *early*, *absorbed*, *late*. The last two want three
 /// acquirers and three closers.
-pub(crate) const ALL: [Oddity; 12] = [
+pub(crate) const ALL: [Oddity; 10] = [
     Phantom(Sent, BeforeRecord, Own),
     Phantom(NothingOpen, BeforeRecord, Own),
     Phantom(Paired, BeforeRecord, Own),
@@ -29,22 +32,19 @@ pub(crate) const ALL: [Oddity; 12] = [
     Phantom(Paired, BeforeReturn, Own),
     Phantom(Paired, AfterReturn, Own),
     Mistaken(Fault::Overtaken),
-    Mistaken(Fault::Overwritten),
-    Lost(Fault::Overwritten),
     Phantom(Paired, BeforeRecord, Another),
     Phantom(Paired, BeforeReturn, Another),
 ];
 const _: () = assert!(TWO_AND_TWO_LEAVE + 2 == ALL.len());
 /// How many of them two acquirers and two closers can leave.
-pub(crate) const TWO_AND_TWO_LEAVE: usize = 10;
+pub(crate) const TWO_AND_TWO_LEAVE: usize = 8;
 const BOTH: &[Oddity] = ALL.first_chunk::<TWO_AND_TWO_LEAVE>().unwrap();
 const PHANTOMS: &[Oddity] = ALL.first_chunk::<7>().unwrap();
-/// Nobody replaces the record of another owner.
-const OWNERS: &[Oddity] = ALL.first_chunk::<8>().unwrap();
 const POLLED: &[Oddity] = ALL.first_chunk::<2>().unwrap();
 const TWICE: &[Oddity] = ALL.first_chunk::<3>().unwrap();
-const LATE: &[Oddity] = &[ALL[7], ALL[8], ALL[9]];
-const OVERTAKEN: &[Oddity] = &[ALL[7]];
+const LATE: &[Oddity] = &[ALL[7]];
+/// *Absorbed*, or *late* and overtaken by `dup2`.
+const OVERTAKEN: &[Oddity] = &[ALL[6], Phantom(Unseen, AfterReturn, Another)];
 
 const OPEN: Role = open(0, 1);
 const CLOSE: Role = close_blindly(0, 1);
@@ -58,17 +58,25 @@ const RACED_AGAIN: &[Stat] = &[Replaced, TakenBack, TakeBacksSent];
 /// Small enough for every day.
 pub(crate) fn usual() -> Vec<Case> {
     const CROWD: &[Stat] = &[Evicted, Direct];
+    const TOLD: &[Stat] = &[Replaced, Evicted, TakeBacksSent];
     let past = [direct(0, 1), CLOSE, SWEEP];
     let owners = [OPEN, open(0, 2), CLOSE, SWEEP];
     let crowded = [OPEN, open(1, 1), CLOSE, SWEEP];
+    let dup2 = [OPEN, onto_blindly(0, 1), close(0, 1, 1), SWEEP];
+    let dup2_twice = [OPEN, onto(1), onto(1), SWEEP];
+    let dup2_and_close = [OPEN, onto(1), close(0, 1, 0), OPEN, SWEEP];
     cases! {
         "polling, 1 way": ONE, POLLING, RACED, POLLED;
         "polling, past the nursery": ONE, past, RACED, POLLED;
         "closed twice, 2 ways": TWO, CLOSED_TWICE, &[TakenBack], TWICE;
         "two opens, 1 way": ONE, TWO_OPENS, RACED, LATE;
         "two opens, 2 ways": TWO, TWO_OPENS, RACED, LATE;
-        "two owners, 2 ways": TWO, owners, &[Evicted], OVERTAKEN;
+        "two owners, 2 ways": TWO, owners, &[Evicted], LATE;
         "two keys, 1 way": ONE, crowded, CROWD, POLLED;
+        "dup2, blindly, 1 way": ONE, dup2, TOLD, OVERTAKEN;
+        "dup2, blindly, 2 ways": TWO, dup2, TOLD, OVERTAKEN;
+        "dup2 twice at once, 1 way": ONE, dup2_twice, TOLD, LATE;
+        "dup2 and close at once, 1 way": ONE, dup2_and_close, TOLD, LATE;
         "two and two, 1 way": ONE, TWO_AND_TWO, RACED_AGAIN, BOTH;
     }
 }
@@ -88,9 +96,9 @@ pub(crate) fn large() -> Vec<Case> {
         "two and two, 2 ways": TWO, TWO_AND_TWO, RACED_AGAIN, BOTH;
         "two and two, 3 ways": THREE, TWO_AND_TWO, RACED_AGAIN, BOTH;
         "two and two, 2 ways, one full": ONE_FULL, TWO_AND_TWO, RACED_AGAIN, BOTH;
-        "two and two of two owners, 1 way": ONE, owners, &[Evicted], OWNERS;
-        "two and two of two owners, 2 ways": TWO, owners, &[Evicted], OWNERS;
-        "two and two of two owners, 3 ways": THREE, owners, &[Evicted], OWNERS;
+        "two and two of two owners, 1 way": ONE, owners, &[Evicted], BOTH;
+        "two and two of two owners, 2 ways": TWO, owners, &[Evicted], BOTH;
+        "two and two of two owners, 3 ways": THREE, owners, &[Evicted], BOTH;
         "two and two of two keys, 1 way": ONE, keys, CROWD, POLLED;
         "bystanders, 1 way": ONE, bystanders, RACED_AGAIN, PHANTOMS;
         "bystanders, 2 ways": TWO, bystanders, RACED_AGAIN, PHANTOMS;

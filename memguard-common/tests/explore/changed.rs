@@ -23,7 +23,6 @@ pub(crate) struct Changed<'a, 'w> {
     view: &'a View<'w>,
     task: Task,
     identity: Identity,
-    stamp: u64,
 }
 
 impl<'a, 'w> Changed<'a, 'w> {
@@ -32,7 +31,6 @@ impl<'a, 'w> Changed<'a, 'w> {
             view,
             task: Task::Acquire,
             identity: Identity::of(record),
-            stamp: record.head.stamp,
         }
     }
 
@@ -48,7 +46,6 @@ impl<'a, 'w> Changed<'a, 'w> {
             view,
             task: Task::Release,
             identity: *identity,
-            stamp: 0,
         }
     }
 
@@ -81,26 +78,24 @@ impl Memory for Changed<'_, '_> {
     }
 
     fn identity(&self, way: u32) -> Result<Identity, Stop> {
-        let [table, stamp] = self.view.read(way, 0)?;
+        let [table, _] = self.view.read(way, 0)?;
         let [handle, owner] = self.view.read(way, 1)?;
         let key = Key { table, handle };
         let owner = u64::from(owner as u32);
-        let is_own = key == self.identity.key && owner == self.identity.owner;
-        let stranger = Identity {
-            key,
-            owner: u64::MAX,
-        };
         Ok(match self.change() {
             Some((Change::AnyIdentity, Task::Release)) => self.identity,
             Some((Change::StrangerReplaced, Task::Acquire)) if key == self.identity.key => {
                 self.identity
             }
-            Some((Change::OwnEvicted, Task::Acquire)) if is_own => stranger,
-            Some((Change::YoungerEvicted, Task::Acquire)) if is_own && stamp > self.stamp => {
-                stranger
-            }
             _ => Identity { key, owner },
         })
+    }
+
+    fn stamp(&self, way: u32) -> Result<u64, Stop> {
+        match self.change() {
+            Some((Change::YoungerReplaced, Task::Acquire)) => Ok(0),
+            _ => self.view.stamp(way),
+        }
     }
 
     fn write(&self, way: u32, record: &Acquired) -> Result<(), Stop> {

@@ -207,6 +207,11 @@ impl Memory for View<'_> {
         })
     }
 
+    fn stamp(&self, way: u32) -> Result<u64, Stop> {
+        let [_, stamp] = self.read(way, 0)?;
+        Ok(stamp)
+    }
+
     fn write(&self, way: u32, record: &Acquired) -> Result<(), Stop> {
         for (half, value) in halves(record).into_iter().enumerate() {
             self.ask(Op::Write(way, half, value))?;

@@ -3,11 +3,12 @@
 //! One way, where parties have to meet; two and three, where they may miss each other. All other
 //! ways of the set are busy for ever.
 
-use memguard_common::stats::Stat::{self, Direct, Evicted, Paired, ReleasesSent, Replaced};
+use memguard_common::stats::Stat::{
+    self, Direct, Evicted, Paired, ReleasesSent, Replaced, TakeBacksSent,
+};
 
 use super::{
-    ghost::{Began::AfterReturn, Saw::Own, Told},
-    judge::Oddity::{self, Phantom},
+    judge::Oddity,
     scenario::{
         Fill::{self, Dead, Empty, Missed, Open},
         Role, Scenario,
@@ -57,8 +58,14 @@ pub(crate) const fn close_blindly(key: usize, owner: u32) -> Role {
 }
 
 /// `dup2` onto what the first party has opened.
-const fn onto(owner: u32) -> Role {
+pub(crate) const fn onto(owner: u32) -> Role {
     let (key, after) = (0, Some(0));
+    Role::Onto { key, owner, after }
+}
+
+/// `dup2` onto whatever is there, at any time.
+pub(crate) const fn onto_blindly(key: usize, owner: u32) -> Role {
+    let after = None;
     Role::Onto { key, owner, after }
 }
 
@@ -149,7 +156,7 @@ pub(crate) fn large() -> Vec<Case> {
     const LEFT_OF_3: &[Fill] = &[LEFT, Empty, Empty];
     const OTHERS_OF_2: &[Fill] = &[OTHERS, Empty];
     const OTHERS_OF_3: &[Fill] = &[OTHERS, Empty, Empty];
-    const CROWD: &[Stat] = &[Replaced, Evicted, Direct];
+    const CROWD: &[Stat] = &[Replaced, Evicted, Direct, TakeBacksSent];
     let full = [OTHERS, Open { key: 1, owner: 2 }];
     let crowded = [open(0, 1), onto(1), close(0, 1, 1), open(1, 1), SWEEP];
     let mut of_one_age = cases! {
@@ -167,25 +174,22 @@ pub(crate) fn large() -> Vec<Case> {
         "a shared table, 2 full ways": &full, SHARED_TABLE, STRANGE, NONE;
         "a table's memory again, 2 ways": LEFT_OF_2, MEMORY_AGAIN, EVICTED, NONE;
         "a table's memory again, 3 ways": LEFT_OF_3, MEMORY_AGAIN, EVICTED, NONE;
-        "dup2, crowded": ONE, crowded, CROWD, ODD;
+        "dup2, crowded": ONE, crowded, CROWD, NONE;
     };
     of_one_age.into_iter().chain(others).collect()
 }
 
-/// What is left where `dup2` closed a handle that the agent holds.
-pub(crate) const OVERWRITTEN: Oddity = Phantom(Told::Unseen, AfterReturn, Own);
-
-const ODD: &[Oddity] = &[OVERWRITTEN];
-
-/// With a `dup2` onto an open number: it is free for no moment, and no program sees the close.
+/// With a `dup2` onto an open number: it is free for no moment, and only the acquirer's program
+/// knows of the close. Nothing is odd.
 pub(crate) fn overwriting() -> Vec<Case> {
+    const RACED: &[Stat] = &[Replaced, TakeBacksSent];
     let own = [open(0, 1), onto(1), close(0, 1, 1), SWEEP];
     let past = [direct(0, 1), onto(1), close(0, 1, 1), SWEEP];
     let shared = [open(0, 1), onto(2), close(0, 2, 1), SWEEP];
     cases! {
-        "dup2, 1 way": ONE, own, &[Replaced], ODD;
-        "dup2, 2 ways": TWO, own, &[Replaced], ODD;
-        "dup2, past the nursery": ONE, past, &[Paired, Direct], ODD;
-        "dup2, a shared table": ONE, shared, &[Evicted], ODD;
+        "dup2, 1 way": ONE, own, RACED, NONE;
+        "dup2, 2 ways": TWO, own, RACED, NONE;
+        "dup2, past the nursery": ONE, past, &[Paired, Direct, TakeBacksSent], NONE;
+        "dup2, a shared table": ONE, shared, &[Evicted, TakeBacksSent], NONE;
     }
 }

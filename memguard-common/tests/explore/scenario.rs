@@ -70,13 +70,10 @@ pub(crate) enum Change {
     SweepStores,
     /// Nobody compares generations.
     NoGenerations,
-    /// A remedy: an acquirer evicts its own older record like a stranger's.
-    OwnEvicted,
-    /// A remedy: an acquirer evicts its own record like a stranger's where that is younger.
-    YoungerEvicted,
-    /// A remedy: `dup2` sends a release, older than its own record by the least, unless it replaced
-    /// a record in the nursery.
-    DupTells,
+    /// An acquirer replaces a record of its own key and owner even where that is younger.
+    YoungerReplaced,
+    /// `dup2` tells nobody of the handle that it closes.
+    DupTellsNobody,
 }
 
 /// See the module.

@@ -43,19 +43,19 @@ struct Fresh<'a, 'w> {
     key: usize,
     handle: usize,
     record: Acquired,
+    /// The call was `dup2`.
+    is_dup: bool,
 }
 
 /// The kernel's call, then the program at its exit: `Success::take` and `Success::place`.
 fn open(view: &View<'_>, install: Op, key: usize, owner: u32) -> Result<(), Stop> {
     let handle = view.ask(install)? as usize;
     view.ask(Op::Count(Stat::Seen, 1))?;
-    let fresh = Fresh::stamped(view, key, handle, owner)?;
+    let is_dup = matches!(install, Op::Overwrite { .. });
+    let fresh = Fresh::stamped(view, key, handle, owner, is_dup)?;
     let record = &fresh.record;
     let placed = nursery::acquire(&Changed::acquiring(view, record), record)?;
     view.forget_all_but(1, (handle, record.head.stamp, placed));
-    if matches!(install, Op::Overwrite { .. }) {
-        fresh.tell_of_the_other(placed)?;
-    }
     fresh.place(placed)?;
     view.ask(Op::Return(handle)).map(drop)
 }
@@ -67,13 +67,19 @@ fn direct(view: &View<'_>, key: usize, owner: u32) -> Result<(), Stop> {
     if view.ask(Op::Look { key, handle: None })? == 0 {
         view.ask(Op::Count(Stat::TakenBack, 1))?;
     } else {
-        Fresh::stamped(view, key, handle, owner)?.tell()?;
+        Fresh::stamped(view, key, handle, owner, false)?.tell()?;
     }
     view.ask(Op::Return(handle)).map(drop)
 }
 
 impl<'a, 'w> Fresh<'a, 'w> {
-    fn stamped(view: &'a View<'w>, key: usize, handle: usize, owner: u32) -> Result<Self, Stop> {
+    fn stamped(
+        view: &'a View<'w>,
+        key: usize,
+        handle: usize,
+        owner: u32,
+        is_dup: bool,
+    ) -> Result<Self, Stop> {
         let stamp = view.ask(Op::Stamp(Some(handle)))?;
         let place = view.scenario.keys[key];
         let record = Acquired {
@@ -92,17 +98,24 @@ impl<'a, 'w> Fresh<'a, 'w> {
             key,
             handle,
             record,
+            is_dup,
         })
     }
 
     fn place(&self, placed: Placed) -> Result<(), Stop> {
         match placed {
-            Placed::Fresh(ticket) | Placed::Evicted(ticket) => self.check(ticket),
+            Placed::Fresh(ticket) | Placed::Evicted(ticket) => {
+                self.close_other()?;
+                self.check(ticket)
+            }
             Placed::Replaced(ticket) => {
                 self.view.ask(Op::Count(Stat::Replaced, 1))?;
                 self.check(ticket)
             }
-            Placed::Nowhere => self.tell(),
+            Placed::Nowhere => {
+                self.close_other()?;
+                self.tell()
+            }
         }
     }
 
@@ -128,19 +141,13 @@ impl<'a, 'w> Fresh<'a, 'w> {
         }
     }
 
-    /// Only as a remedy: what `dup2` has closed, the agent may hold.
-    fn tell_of_the_other(&self, placed: Placed) -> Result<(), Stop> {
-        let is_told = self.view.scenario.change == Some(Change::DupTells);
-        if !is_told || matches!(placed, Placed::Replaced(_)) {
-            return Ok(());
+    /// What `dup2` has closed, the agent may hold.
+    fn close_other(&self) -> Result<(), Stop> {
+        if self.is_dup && self.view.scenario.change != Some(Change::DupTellsNobody) {
+            self.released(self.record.head.stamp - 1)
+        } else {
+            Ok(())
         }
-        let stamp = self.record.head.stamp - 1;
-        self.view
-            .ask(Op::TellReleased {
-                key: self.key,
-                stamp,
-            })
-            .map(drop)
     }
 
     fn is_open(&self) -> Result<bool, Stop> {
@@ -152,10 +159,12 @@ impl<'a, 'w> Fresh<'a, 'w> {
     }
 
     fn taken_back(&self) -> Result<(), Stop> {
-        self.view.ask(Op::TellReleased {
-            key: self.key,
-            stamp: self.record.head.stamp,
-        })?;
+        self.released(self.record.head.stamp)
+    }
+
+    fn released(&self, stamp: u64) -> Result<(), Stop> {
+        let key = self.key;
+        self.view.ask(Op::TellReleased { key, stamp })?;
         self.view.ask(Op::Count(Stat::TakeBacksSent, 1)).map(drop)
     }
 }

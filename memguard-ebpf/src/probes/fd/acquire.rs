@@ -15,7 +15,7 @@ fn acquire(context: TracePointContext) {
     let Some(success) = Success::take(&context) else {
         return;
     };
-    let detail = match told(success.call, success.arguments) {
+    let detail = match told(success.call(), success.arguments) {
         Told::Detail(detail) => detail,
         Told::Nothing => return count(Stat::Failed),
         Told::AskTheFile => success
@@ -23,7 +23,7 @@ fn acquire(context: TracePointContext) {
             .file(success.result)
             .map_or(0, kernel::describe),
     };
-    success.place(success.result, detail);
+    success.place(success.result, detail, true);
 }
 
 /// What the arguments tell of the result.

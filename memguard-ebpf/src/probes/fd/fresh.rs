@@ -2,6 +2,7 @@
 
 use aya_ebpf::programs::TracePointContext;
 use memguard_common::{
+    call::Call,
     event::{Acquired, Head, Released, flag, kind},
     nursery::{self, Key, Placed, Ticket},
     stats::Stat,
@@ -23,8 +24,8 @@ use crate::{
 pub(super) struct Success {
     pub(super) task: Task,
     pub(super) table: Table,
-    /// Which call it was.
-    pub(super) call: u32,
+    /// Number of the system call.
+    pub(super) number: u32,
     /// What it returned; not negative.
     pub(super) result: u32,
     pub(super) arguments: Arguments,
@@ -44,19 +45,26 @@ impl Success {
         let result: i64 = field(context, RESULT_OR_FIRST);
         let task = Task::current();
         if let (0.., Some(table)) = (result, task.table()) {
-            let call = maps::call(field(context, SYSCALL_NUMBER));
+            let number = field(context, SYSCALL_NUMBER);
             let arguments = Arguments::of(task);
             let result = result as u32;
             return Some(Self {
                 task,
                 table,
-                call,
+                number,
                 result,
                 arguments,
             });
         }
         count(Stat::Failed);
         None
+    }
+
+    /// Which call it was. Looked up anew each time: what a branch tells the verifier of one answer,
+    /// it would have to remember on every path that follows.
+    #[inline(always)]
+    pub(super) fn call(&self) -> u32 {
+        maps::call(self.number)
     }
 
     #[inline(always)]
@@ -73,15 +81,16 @@ impl Success {
             tid: self.task.tid,
             handle: u64::from(fd),
             start: self.task.start(),
-            call: self.call,
+            call: self.call(),
             exec_id: self.task.exec_id(),
             detail,
         }
     }
 
-    /// Puts a descriptor into the nursery, then looks whether a close has overtaken us.
+    /// Puts a descriptor into the nursery, then looks whether a close has overtaken us. `may_close`
+    /// where the call may be one that closes the number first.
     #[inline(always)]
-    pub(super) fn place(&self, fd: u32, detail: u64) {
+    pub(super) fn place(&self, fd: u32, detail: u64, may_close: bool) {
         let record = self.record(fd, detail);
         let key = Key {
             table: record.table,
@@ -91,13 +100,34 @@ impl Success {
         // One arm each: a ticket that exists on some paths only becomes a register that the
         // verifier finds unwritten on the others.
         let Ok(placed) = nursery::acquire(&set, &record);
-        match placed {
-            Placed::Fresh(ticket) | Placed::Evicted(ticket) => self.check(&set, ticket, &record),
+        let alone = match placed {
+            Placed::Fresh(ticket) | Placed::Evicted(ticket) => {
+                self.check(&set, ticket, &record);
+                true
+            }
             Placed::Replaced(ticket) => {
                 count(Stat::Replaced);
                 self.check(&set, ticket, &record);
+                false
             }
-            Placed::Nowhere => self.tell(&record),
+            Placed::Nowhere => {
+                self.tell(&record);
+                true
+            }
+        };
+        if alone && may_close {
+            self.close_other(&record);
+        }
+    }
+
+    /// `dup2` and `dup3` close the number they are given. Where its record was not here to be
+    /// replaced, the agent may hold it, and would for ever once ours is paired.
+    #[inline(always)]
+    fn close_other(&self, record: &Acquired) {
+        const DUP2: u32 = Call::Dup2 as u32;
+        const DUP3: u32 = Call::Dup3 as u32;
+        if matches!(self.call(), DUP2 | DUP3) {
+            released(record, record.head.stamp - 1, 0);
         }
     }
 
@@ -137,11 +167,17 @@ impl Success {
 /// with the acquisition's own stamp.
 #[inline(always)]
 fn taken_back(record: &Acquired) {
+    released(record, record.head.stamp, flag::TAKEN_BACK);
+}
+
+/// Tells the agent that what has the number, and is not younger than `stamp`, is closed.
+#[inline(always)]
+fn released(record: &Acquired, stamp: u64, flags: u32) {
     let release = Released {
         head: Head {
             kind: kind::RELEASED,
-            flags: flag::TAKEN_BACK,
-            stamp: record.head.stamp,
+            flags,
+            stamp,
         },
         table: record.table,
         tgid: record.tgid,

@@ -17,7 +17,7 @@ fn acquire_pair(context: TracePointContext) {
         return;
     };
     let arguments = success.arguments;
-    let (array, detail) = match success.call {
+    let (array, detail) = match success.call() {
         SOCKETPAIR => (arguments.fourth(), socket(arguments)),
         _ => (arguments.first(), 0),
     };
@@ -28,7 +28,7 @@ fn acquire_pair(context: TracePointContext) {
     count(Stat::Seen);
     for fd in pair {
         if success.table.file(fd).is_some() {
-            success.place(fd, detail);
+            success.place(fd, detail, false);
         } else {
             count(Stat::TakenBack);
         }
@@ -57,7 +57,7 @@ fn place(success: &Success) -> Option<u64> {
     const SOL_SOCKET: u32 = 1;
     const SO_PEERPIDFD: u32 = 77;
     let arguments = success.arguments;
-    match success.call {
+    match success.call() {
         CLONE3 if success.result > 0 => {
             // struct clone_args { u64 flags; u64 pidfd; ... }
             let [flags, pidfd] = user::<[u64; 2]>(arguments.first())?;

@@ -5,7 +5,10 @@
 //! table (`file_slot`) has no number in the process's and is none of ours.
 
 use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
-use memguard_common::{call::Call, settings::ABSENT, stats::Stat};
+use memguard_common::{
+    settings::{ABSENT, IO_URING_NUMBER},
+    stats::Stat,
+};
 
 use super::{fresh::Success, release::release};
 use crate::{
@@ -102,7 +105,7 @@ fn uring_complete(context: TracePointContext) {
         (0.., Some(table)) => Success {
             task,
             table,
-            call: Call::IoUring as u32,
+            number: IO_URING_NUMBER,
             result: result as u32,
             arguments: Arguments::of(task),
         }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use memguard_common::{
     call::Call,
-    settings::{CALLS, Layout},
+    settings::{CALLS, IO_URING_NUMBER, Layout},
 };
 
 use super::features::{self, Format};
@@ -187,6 +187,7 @@ pub fn call_numbers() -> [u8; CALLS] {
 const SYS_OPEN_TREE_ATTR: libc::c_long = 467;
 
 const NUMBERS: &[(libc::c_long, Call)] = &[
+    (IO_URING_NUMBER as libc::c_long, Call::IoUring),
     (libc::SYS_openat, Call::Openat),
     (libc::SYS_openat2, Call::Openat2),
     (libc::SYS_open_by_handle_at, Call::OpenByHandleAt),
