@@ -54,6 +54,8 @@ pub mod flag {
     pub const TEXT_CUT: u32 = 1 << 7;
     /// On a snapshot: taken after `close_range`.
     pub const RANGE: u32 = 1 << 8;
+    /// On an exit: the whole group is ending, not just the thread.
+    pub const GROUP_EXIT: u32 = 1 << 9;
 }
 
 /// Packs what names a socket: address family, type (flags removed) and protocol.

@@ -22,6 +22,8 @@ pub struct Layout {
     pub task_signal: u32,
     /// `signal_struct.live`.
     pub signal_live: u32,
+    /// `signal_struct.flags`.
+    pub signal_flags: u32,
     /// `mm_struct.arg_start`.
     pub mm_arg_start: u32,
     /// `mm_struct.arg_end`.
@@ -129,7 +131,7 @@ pub struct Settings {
     pub comms: [[u8; 16]; FILTERS],
 }
 
-const _: () = assert!(size_of::<Layout>() == 29 * 4, "Layout has a hole");
+const _: () = assert!(size_of::<Layout>() == 30 * 4, "Layout has a hole");
 const _: () = assert!(
     size_of::<Settings>() == 24 + 16 * FILTERS * 2,
     "Settings has a hole"

@@ -28,7 +28,7 @@
 //! # What does not
 //!
 //! **Blind closes**, those that do not wait until user space knows the number (polling, double
-//! close), may leave three kinds of things behind:
+//! close, `dup2` at once with another call), may leave three kinds of things behind:
 //!
 //! * *Early*: the closer's program is done with the nursery before the record is in it, and the
 //!   kernel empties the slot only after the acquirer has looked and seen it in use: still by its

@@ -80,6 +80,16 @@ impl Task {
         load(signal, layout!(signal_live))
     }
 
+    /// Whether the whole group is ending, by `exit_group` or a fatal signal: `SIGNAL_GROUP_EXIT`,
+    /// <https://github.com/torvalds/linux/blob/v6.18/include/linux/sched/signal.h#L254>
+    #[inline(always)]
+    pub(crate) fn is_group_exiting(self) -> bool {
+        const SIGNAL_GROUP_EXIT: u32 = 4;
+        let signal: *const u8 = load(self.pointer, layout!(task_signal));
+        let flags: u32 = load(signal, layout!(signal_flags));
+        flags & SIGNAL_GROUP_EXIT != 0
+    }
+
     /// `mm->arg_start` and `mm->arg_end`: where the arguments lie in user memory.
     #[inline(always)]
     pub(crate) fn arguments(self) -> (u64, u64) {

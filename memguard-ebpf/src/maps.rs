@@ -68,6 +68,7 @@ pub(crate) static LAYOUT: Layout = Layout {
     task_mm: 0,
     task_signal: 0,
     signal_live: 0,
+    signal_flags: 0,
     mm_arg_start: 0,
     mm_arg_end: 0,
     files_count: 0,

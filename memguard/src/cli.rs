@@ -1,5 +1,5 @@
-//! What a user may type: parsed and checked one by one, not yet against each other
-//! ([`crate::config`]).
+//! What a user may type: parsed and checked one by one; [`crate::pipeline`] checks options against
+//! each other.
 
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
@@ -63,8 +63,8 @@ Examples:
   memguard run --fail-on left -- ./test         exit code 23 if any descriptor is open at exit
   memguard run --fail-on left:16 -- ./test      … if 16 or more are
 
-Exit codes: the command's own; 23 where it succeeded and the gate was reached; 125 memguard failed before
-it began; 126 not executable; 127 not found; 128+n killed by signal n; 4 events lost (--strict)";
+Exit codes: the command's own; 23 where it succeeded and the gate was reached; 125 memguard failed
+before it began; 126 not executable; 127 not found; 128+n killed by signal n; 4 events lost (--strict)";
 
 const DOCTOR_EXAMPLES: &str = "\
 Examples:

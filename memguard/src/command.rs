@@ -100,6 +100,7 @@ fn child(argv: &[CString], invoker: Option<&Invoker>, wait: &OwnedFd, fail: &Own
         // memguard has gone without opening the gate.
         exit_now(125);
     }
+    drop_ambient_capabilities();
     // Rust ignores SIGPIPE; the command shall not.
     // SAFETY: a signal disposition of this process alone.
     unsafe {
@@ -118,6 +119,16 @@ fn child(argv: &[CString], invoker: Option<&Invoker>, wait: &OwnedFd, fail: &Own
         exit_now(125);
     }
     exit_now(127)
+}
+
+/// Where memguard was given capabilities instead of root, they are not the command's.
+fn drop_ambient_capabilities() {
+    const NONE: libc::c_ulong = 0;
+    let clear = libc::PR_CAP_AMBIENT_CLEAR_ALL as libc::c_ulong;
+    // SAFETY: changes this process's own capabilities alone; fails only where there are none.
+    unsafe {
+        libc::prctl(libc::PR_CAP_AMBIENT, clear, NONE, NONE, NONE);
+    }
 }
 
 fn become_user(invoker: &Invoker) -> bool {

@@ -211,6 +211,7 @@ fn exited(head: &Head, reader: &mut Reader<'_>) -> Result<Exited, DecodeError> {
         table,
         exec_id,
         group_dead: head.has(flag::GROUP_DEAD),
+        group_exit: head.has(flag::GROUP_EXIT),
         last_user: head.has(flag::LAST_USER),
         snapshot_lost: head.has(flag::SNAPSHOT_LOST),
         uid,

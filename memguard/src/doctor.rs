@@ -61,5 +61,12 @@ fn try_out(facts: &Facts) -> (Option<Kernel>, Vec<Check>) {
 
 fn refused(name: &'static str, error: crate::source::kernel::KernelError) -> Check {
     let detail = format!("{:#}", anyhow::Error::from(error));
+    // The verifier's last words are those that matter, after up to a hundred thousand lines.
+    let lines: Vec<&str> = detail.lines().collect();
+    let (first, rest) = lines.split_at(lines.len().min(1));
+    let last = rest
+        .get(rest.len().saturating_sub(20)..)
+        .unwrap_or_default();
+    let detail = [first, last].concat().join("\n");
     Check::fail(name, detail, "report it with this output and `uname -r`")
 }

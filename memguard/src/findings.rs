@@ -79,10 +79,13 @@ impl Findings {
             return None;
         }
         open.untold = None;
-        let graver = finding.verdict != open.last.verdict;
+        let before = open.last.verdict;
+        let graver = finding.verdict != before;
         open.last = finding.clone();
         open.reported = now;
         if graver {
+            // One finding counts once, with what it came to.
+            *self.opened.entry(before).or_default() -= 1;
             *self.opened.entry(finding.verdict).or_default() += 1;
         }
         Some(finding)
@@ -239,7 +242,7 @@ mod tests {
             let judged = findings.judged(GROUP, finding(verdict, count), second(at));
             assert_eq!(judged.map(|finding| finding.state), told, "at {at} s");
         }
-        assert_eq!(findings.counts(), [("aged", 1), ("leak", 1)]);
+        assert_eq!(findings.counts(), [("aged", 0), ("leak", 1)]);
         assert!(findings.last_words().is_empty(), "the last count was told");
         let judged = findings.judged(GROUP, finding(Verdict::Leak, 18), second(302));
         assert!(judged.is_some(), "a minute has passed");

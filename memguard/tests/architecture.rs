@@ -1,5 +1,7 @@
 //! The invariants of ARCHITECTURE.md that can be read off the sources: who may know what.
 
+#![cfg(test)] // so that the allowances for tests in clippy.toml reach the helpers too
+
 use std::{
     fs,
     path::{Path, PathBuf},

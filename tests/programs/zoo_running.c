@@ -333,8 +333,7 @@ static void leak_32(void)
 		errx(99, "open of the 32-bit interface: %s", strerror((int)-result));
 }
 
-/* Leaks one every 20 ms by system calls of the 32-bit interface, which have no tracepoints. */
-static void s76_compat(void)
+static void set_up_compat(void)
 {
 	low_path = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
 	if (low_path == MAP_FAILED)
@@ -343,7 +342,24 @@ static void s76_compat(void)
 	if (open_32(low_path) == -ENOSYS)
 		skip("this kernel has no 32-bit interface");
 	shut(3);
+}
+
+/* Leaks one every 20 ms by system calls of the 32-bit interface, which have no tracepoints. */
+static void s76_compat(void)
+{
+	set_up_compat();
 	ready();
+	leaks("fd file", keep_doing(0.02, leak_32), "unknown");
+}
+
+/* The same under numbers that were open before memguard came, and were closed by one call. */
+static void s76_compat_reuse(void)
+{
+	set_up_compat();
+	REPEAT(50)
+		file();
+	ready();
+	checked(close_range(3, 52, 0), "close_range");
 	leaks("fd file", keep_doing(0.02, leak_32), "unknown");
 }
 
@@ -384,6 +400,7 @@ int main(int argc, char **argv)
 		{ "s42_ring_leak", s42_ring_leak },
 		{ "s44_ring_close", s44_ring_close },
 		{ "s76_compat", s76_compat },
+		{ "s76_compat_reuse", s76_compat_reuse },
 		{ "s80_emfile", s80_emfile },
 		{ NULL, NULL },
 	};

@@ -1,4 +1,4 @@
-//! Threads that race for the same numbers: the orders of events of `docs/kernel-semantics.md` §2b
+//! Threads that race for the same numbers: the orders of events of the kernel
 //! are met many times, and at the end the account is exact. Each test prints how often it met what
 //! it is about, and fails where it never did. The steps are in `tests/programs/zoo_races.c` under
 //! the same names; `--long` runs those that do not end by themselves for a minute.

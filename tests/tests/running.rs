@@ -1,6 +1,7 @@
-//! Scenarios of `docs/kernel-semantics.md` §9 that are judged while the processes run. They run
-//! side by side under one `memguard watch`, at times scaled from a minute to a second; each test
-//! then looks at one of them. The steps are in `tests/programs/zoo_running.c` under the same names.
+//! Scenarios of the kernel's semantics of descriptors that are judged while the processes run. They
+//! run side by side under one `memguard watch`, at times scaled from a minute to a second; each
+//! test then looks at one of them. The steps are in `tests/programs/zoo_running.c` under the same
+//! names.
 #![cfg(test)] // so that clippy.toml's allowances for tests reach the helpers too
 
 use std::{
@@ -39,7 +40,7 @@ const AT_ONCE: u64 = 3;
 /// Begin as soon as they are watched: what they do first counts as their start.
 const AT_THE_START: [&str; 1] = ["s03_plateau"];
 /// Begin when the warm-up is over.
-const LATER: [&str; 13] = [
+const LATER: [&str; 14] = [
     "s01_simple_leak",
     "s03_plateau",
     "s04_slow_leak",
@@ -52,6 +53,7 @@ const LATER: [&str; 13] = [
     "s42_ring_leak",
     "s44_ring_close",
     "s76_compat",
+    "s76_compat_reuse",
     "s80_emfile",
 ];
 
@@ -250,6 +252,12 @@ fn s44_ring_close() {
 #[test]
 fn s76_compat_32() {
     leaks("s76_compat");
+}
+
+/// The same under numbers that were open before and were closed by `close_range`.
+#[test]
+fn s76_compat_32_reuse() {
+    leaks("s76_compat_reuse");
 }
 
 /// Up to the limit, and the finding says how far that is.

@@ -1,6 +1,6 @@
-//! Scenarios of `docs/kernel-semantics.md` §9 that are judged at exit: what the processes leave is
-//! reported to the last handle, and nothing else is. The steps, and what they leave, are in
-//! `tests/programs/zoo_*.c` under the same names.
+//! Scenarios of the kernel's semantics of descriptors that are judged at exit: what the processes
+//! leave is reported to the last handle, and nothing else is. The steps, and what they leave, are
+//! in `tests/programs/zoo_*.c` under the same names.
 #![cfg(test)] // so that clippy.toml's allowances for tests reach the helpers too
 
 use std::collections::BTreeMap;

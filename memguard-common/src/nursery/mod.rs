@@ -85,8 +85,7 @@ pub trait Memory {
     fn swap(&self, way: u32, from: State, to: State) -> Result<bool, Self::Stop>;
     /// Reads key and owner of the record, which may be torn.
     fn identity(&self, way: u32) -> Result<Identity, Self::Stop>;
-    /// Reads the stamp of the record, which may be another's than the identity's; where it is, the
-    /// slot has changed hands, and the swap that follows fails.
+    /// Reads the stamp of the record. Only while the slot is ours.
     fn stamp(&self, way: u32) -> Result<u64, Self::Stop>;
     /// Writes the record. Only while the slot is ours.
     fn write(&self, way: u32, record: &Acquired) -> Result<(), Self::Stop>;
@@ -105,9 +104,9 @@ pub trait Memory {
 pub enum Placed {
     /// In an empty slot.
     Fresh(Ticket),
-    /// In the slot of an older acquisition of the same number by the same owner, which is gone,
-    /// closed by `dup2` or by a release that was missed: the
-    /// kernel hands out a number only once it is free, so its release was missed.
+    /// In the slot of an older acquisition of the same number by the same owner, which is gone:
+    /// closed by `dup2`, or by a release that was missed, for the kernel hands out a number
+    /// only once it is free.
     Replaced(Ticket),
     /// In the slot of a record that went to the agent.
     Evicted(Ticket),
@@ -126,7 +125,8 @@ pub struct Ticket {
 
 /// Puts a new record into its set and publishes it.
 ///
-/// The way that holds the same key and owner is taken first; a way with the same key and another
+/// The way that holds the same key and owner is taken first, and its record replaced if it is the
+/// older; a way with the same key and another
 /// owner (the table's memory was reused, or the table is shared by processes) is evicted, never
 /// replaced: its handle may still be open. Then an empty way, then the oldest.
 ///

@@ -202,6 +202,9 @@ fn exited(task: Task, table: Option<Table>, table_users: u32, group_dead: bool) 
     if table_users == 1 {
         head.flags |= flag::LAST_USER;
     }
+    if task.is_group_exiting() {
+        head.flags |= flag::GROUP_EXIT;
+    }
     if !table.is_some_and(|table| snapshot(task, table, head.stamp, flag::DEATH)) {
         head.flags |= flag::SNAPSHOT_LOST;
     }

@@ -5,13 +5,13 @@
 //! the ledger through the ring or through a sweep of the nursery, long after a younger one.
 //!
 //! * A descriptor belongs to a table, and the kernel reuses the memory of a dead table at once. So
-//!   a table is a row of *epochs* ([`epoch`]), each ended by a death, and a record belongs to the
+//!   a table is a row of *epochs* (`epoch`), each ended by a death, and a record belongs to the
 //!   first epoch that had not ended by its stamp.
 //! * A release removes only what is not younger than itself; an older acquisition never replaces a
 //!   younger. Releases and exec snapshots are kept as marks until a sweep has ended that took
 //!   everything as old as they are ([`Ledger::end_sweep`]), and late records are tested against
 //!   them.
-//! * At the death of a table its own bitmap is the truth ([`bitmap`]).
+//! * At the death of a table its own bitmap is the truth (`bitmap`).
 
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
@@ -112,6 +112,9 @@ pub struct Ledger {
     tables: HashMap<TableId, VecDeque<Epoch>>,
     /// Deaths not judged yet, in order of arrival.
     deaths: VecDeque<(TableId, Stamp)>,
+    /// What threads with tables of their own held when their whole process ended, until that is
+    /// judged.
+    strays: HashMap<ProcessId, Vec<Held>>,
     /// Ends of processes whose table lives on in another process, not judged yet.
     survived: VecDeque<Exited>,
     marks: VecDeque<(Stamp, TableId, u32)>,
@@ -226,7 +229,7 @@ impl Ledger {
         self.oddities.snapshots_broken = self.oddities.snapshots_broken.saturating_add(broken);
         if let (Some(bitmap), Occasion::Exec | Occasion::Range) = (&bitmap, occasion) {
             if occasion == Occasion::Exec {
-                self.processes.based(process, bitmap);
+                self.processes.based(process, table, bitmap);
             }
             let closed = self.epoch(table, stamp).exec(stamp, bitmap.clone());
             self.close_all(closed, stamp);
@@ -305,10 +308,11 @@ impl Ledger {
     /// when it began, and drops the marks that no late record can need any more.
     pub fn end_sweep(&mut self, sweep: Sweep, cutoff: Stamp) -> Vec<Judgement> {
         let mut judged = Vec::new();
-        for _ in 0..sweep.deaths {
-            let Some((table, stamp)) = self.deaths.pop_front() else {
-                break;
-            };
+        let known = sweep.deaths.min(self.deaths.len());
+        let mut deaths: Vec<_> = self.deaths.drain(..known).collect();
+        // Threads first: what they held is judged with their process.
+        deaths.sort_by_key(|(table, stamp)| self.ends_process(*table, *stamp));
+        for (table, stamp) in deaths {
             judged.extend(self.judge(table, stamp));
         }
         while let Some(exited) = self.survived.pop_front() {
@@ -331,6 +335,12 @@ impl Ledger {
         judged
     }
 
+    fn ends_process(&self, table: TableId, stamp: Stamp) -> bool {
+        let deaths = self.tables.get(&table).into_iter().flatten();
+        let mut deaths = deaths.filter_map(|epoch| epoch.death.as_ref());
+        deaths.any(|death| death.exited.stamp == stamp && death.exited.group_dead)
+    }
+
     fn judge(&mut self, table: TableId, stamp: Stamp) -> Option<Judgement> {
         let epochs = self.tables.get_mut(&table)?;
         let index = epochs.iter().position(|epoch| {
@@ -343,6 +353,11 @@ impl Ledger {
         if death.exited.group_dead {
             return self.conclude(death.exited, held, death.truth.as_ref());
         }
+        if death.exited.group_exit {
+            let strays = self.strays.entry(death.exited.process).or_default();
+            strays.extend(held);
+            return None;
+        }
         // A thread with a table of its own: the kernel closed it all while the process goes on.
         self.close_all(held, stamp);
         None
@@ -354,15 +369,20 @@ impl Ledger {
         left: Vec<Held>,
         truth: Option<&Bitmap>,
     ) -> Option<Judgement> {
-        let process = self.processes.buried(&exited)?;
+        let Some(process) = self.processes.buried(&exited) else {
+            self.strays.remove(&exited.process);
+            return None;
+        };
         let open = truth.into_iter().flat_map(Bitmap::open);
-        let unknown = match &process.baseline {
+        let unknown = match process.baseline_of(exited.table) {
             Some(baseline) => open
                 .filter(|fd| !baseline.contains(fd) && !is_among(&left, *fd))
                 .collect(),
             None => Vec::new(),
         };
         let verified = truth.is_some();
+        let mut left = left;
+        left.extend(self.strays.remove(&exited.process).unwrap_or_default());
         Some(Judgement {
             exited,
             process,

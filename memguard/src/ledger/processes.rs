@@ -42,8 +42,18 @@ pub struct Process {
     /// What was open when the process, or its program image, came into sight: anything else that
     /// is open later was acquired in sight. `None` where that is not known.
     pub baseline: Option<HashSet<u32>>,
+    /// The table that the baseline is of, where that is known: a copy of it (`unshare`) has more.
+    base: Option<TableId>,
     /// The table it was last seen to use.
     pub table: Option<TableId>,
+}
+
+impl Process {
+    /// What was open in this table when the process came into sight.
+    pub(super) fn baseline_of(&self, table: TableId) -> Option<&HashSet<u32>> {
+        let same = self.base.is_none_or(|base| base == table);
+        self.baseline.as_ref().filter(|_| same)
+    }
 }
 
 /// How many ends are remembered, so that a second record of one is told from a new one.
@@ -178,10 +188,11 @@ impl Processes {
 
     /// After an exec: what is open now is the new image's baseline, and what was closed by the exec
     /// is preexisting no more.
-    pub(super) fn based(&mut self, id: ProcessId, open: &Bitmap) {
+    pub(super) fn based(&mut self, id: ProcessId, table: TableId, open: &Bitmap) {
         let process = self.by_tgid.entry(id.tgid).or_default();
         if *process.start_ticks.get_or_insert(id.start_ticks) == id.start_ticks {
             process.baseline = Some(open.open().collect());
+            process.base = Some(table);
             process
                 .preexisting
                 .retain(|fd| open.is_open(*fd) != Some(false));

@@ -62,6 +62,7 @@ fn exit(tgid: u32, stamp: u64, group_dead: bool, last_user: bool) -> Event {
         table: TABLE,
         exec_id: 1,
         group_dead,
+        group_exit: false,
         last_user,
         snapshot_lost: false,
         uid: 0,
@@ -220,6 +221,28 @@ fn a_threads_own_table_is_closed_when_it_ends() {
     assert_eq!(judge(&mut ledger, 0), [], "the process goes on");
     assert_eq!(held(&ledger), [] as [u32; 0]);
     assert_eq!(ledger.state_count(), 1, "only the process itself is left");
+}
+
+#[test]
+fn what_a_threads_own_table_held_is_left_when_all_end_together() {
+    let mut together = exit(1, 20, false, true);
+    if let Event::Exited(exited) = &mut together {
+        exited.group_exit = true;
+    }
+    let mut events = vec![
+        open(1, 3, 10),
+        snapshot(1, Occasion::Death, &[3], 20),
+        together,
+    ];
+    let main = Event::Exited(Exited {
+        table: TableId(0xbeef),
+        ..match exit(1, 21, true, true) {
+            Event::Exited(exited) => exited,
+            other => panic!("{other:?}"),
+        }
+    });
+    events.push(main);
+    assert_eq!(judge(&mut ledger(events), 0), [(1, vec![3])]);
 }
 
 #[test]

@@ -44,10 +44,10 @@ pub struct Acquired {
 }
 
 impl Acquired {
-    /// Standard input, output and error that were redirected with `dup2`: meant to stay until the
-    /// end, and to be handed over by exec.
-    pub fn is_redirection(&self) -> bool {
-        self.fd <= 2 && matches!(self.call, Call::Dup2 | Call::Dup3)
+    /// Standard input, output and error: whatever was put there is meant to stay until the end, and
+    /// to be handed over by exec.
+    pub fn is_standard(&self) -> bool {
+        self.fd <= 2
     }
 }
 
@@ -115,6 +115,8 @@ pub struct Exited {
     pub exec_id: u32,
     /// No thread of the process is left.
     pub group_dead: bool,
+    /// The whole process is ending, not just the thread.
+    pub group_exit: bool,
     /// The task was the table's only user.
     pub last_user: bool,
     /// Pieces of the table's snapshot were lost.

@@ -187,10 +187,7 @@ impl Agent {
 /// Redirected standard descriptors are neither.
 fn grouped(left: Vec<Held>, exec_id: u32) -> BTreeMap<(Kind, Verdict), Vec<Held>> {
     let mut groups: BTreeMap<(Kind, Verdict), Vec<Held>> = BTreeMap::new();
-    for held in left
-        .into_iter()
-        .filter(|held| !held.acquired.is_redirection())
-    {
+    for held in left.into_iter().filter(|held| !held.acquired.is_standard()) {
         let own = held.acquired.exec_id >= exec_id;
         let verdict = if own {
             Verdict::Left

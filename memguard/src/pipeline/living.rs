@@ -72,7 +72,7 @@ impl Agent {
         for held in self.ledger.held() {
             let group = GroupId::from(&held.acquired);
             let old = now.since(held.acquired.stamp) >= self.judging.min_age;
-            let meant = held.acquired.is_redirection() || self.is_inherited(held);
+            let meant = held.acquired.is_standard() || self.is_inherited(held);
             if old && !meant && self.judging.wants(group.kind) {
                 groups.entry(group).or_default().push(*held);
             }

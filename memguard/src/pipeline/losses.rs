@@ -84,7 +84,7 @@ impl Agent {
         };
         let mut reasons = Vec::new();
         if own > 0 {
-            reasons.push(format!("{own} events were lost"));
+            reasons.push(format!("events lost: {own}"));
         }
         let host = [Stat::PidSetFull, Stat::LossUnattributed];
         for name in host.map(Stat::name).into_iter().chain([SKIPPED]) {

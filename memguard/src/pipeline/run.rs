@@ -172,6 +172,10 @@ fn pass_on(command: &Running, signal: Signal, until: &mut Option<Instant>) {
     crate::end_at_next_signal();
 }
 
+fn plural(count: u64, one: &'static str, many: &'static str) -> &'static str {
+    if count == 1 { one } else { many }
+}
+
 impl Agent {
     fn end_run(mut self, args: &RunArgs, command_code: i32) -> u8 {
         self.settle();
@@ -195,11 +199,13 @@ impl Agent {
         let leaks = self.findings.count(Verdict::Leak);
         let reached = match args.fail_on {
             RunGate::Never => None,
-            RunGate::Leak => (leaks > 0).then(|| format!("{leaks} leaks, --fail-on leak")),
+            RunGate::Leak => (leaks > 0)
+                .then(|| format!("{leaks} {}, --fail-on leak", plural(leaks, "leak", "leaks"))),
             RunGate::Left(limit) => (self.tally.left >= limit).then(|| {
                 format!(
-                    "{} descriptors left at exit, --fail-on left",
-                    self.tally.left
+                    "{} {} left at exit, --fail-on left",
+                    self.tally.left,
+                    plural(self.tally.left, "descriptor", "descriptors")
                 )
             }),
         };

@@ -2,6 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
+use memguard_common::settings::FILTERS;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::{Instant, Interval, MissedTickBehavior, interval, sleep_until},
@@ -23,6 +24,8 @@ use crate::{
     },
 };
 
+/// Longest command name, `TASK_COMM_LEN` without its NUL.
+const COMM: usize = 15;
 /// Exit code where a finding reached the gate.
 const GATE: u8 = 1;
 /// Exit code of `--strict` where events were lost.
@@ -76,6 +79,17 @@ fn check(args: &WatchArgs) -> Result<(), Failure> {
              {needed} together"
         ))
         .fix(format!("use -d {needed} or more, or a shorter --warm-up and --min-age")));
+    }
+    if args.cgroups.len() > FILTERS || args.comms.len() > FILTERS {
+        return Err(Failure::usage(format!(
+            "more than {FILTERS} of --cgroup or --comm"
+        )));
+    }
+    if let Some(comm) = args.comms.iter().find(|comm| comm.len() > COMM) {
+        return Err(Failure::usage(format!(
+            "--comm {comm} is longer than the {COMM} characters of a command name"
+        ))
+        .fix("name it as `ps -e` shows it"));
     }
     if args.interval.is_zero() {
         return Err(Failure::usage("-i must be longer than zero"));
@@ -268,7 +282,7 @@ impl Agent {
             let found = self.procfs.with_descendants(&roots).map_err(list)?;
             let new: Vec<_> = found
                 .into_iter()
-                .filter(|tgid| !watched.contains(tgid))
+                .filter(|tgid| *tgid != own && !watched.contains(tgid))
                 .collect();
             if new.is_empty() {
                 return Ok(watched);

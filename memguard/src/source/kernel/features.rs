@@ -125,6 +125,7 @@ pub fn layout() -> Result<Layout, LayoutError> {
         task_mm: at("task_struct.mm")?,
         task_signal: at("task_struct.signal")?,
         signal_live: at("signal_struct.live")?,
+        signal_flags: at("signal_struct.flags")?,
         mm_arg_start: at("mm_struct.arg_start")?,
         mm_arg_end: at("mm_struct.arg_end")?,
         files_count: at("files_struct.count")?,
