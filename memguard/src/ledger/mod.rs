@@ -369,6 +369,7 @@ impl Ledger {
         left: Vec<Held>,
         truth: Option<&Bitmap>,
     ) -> Option<Judgement> {
+        self.tables.remove(&TableId::standin(exited.process.tgid));
         let Some(process) = self.processes.buried(&exited) else {
             self.strays.remove(&exited.process);
             return None;
@@ -425,11 +426,8 @@ impl Ledger {
     }
 
     /// Numbers that have a record in a table that lives.
-    pub fn numbers_of(&self, table: Option<TableId>) -> HashSet<u32> {
-        let epochs = table
-            .and_then(|table| self.tables.get(&table))
-            .into_iter()
-            .flatten();
+    pub fn numbers_of(&self, table: TableId) -> HashSet<u32> {
+        let epochs = self.tables.get(&table).into_iter().flatten();
         let living = epochs.filter(|epoch| epoch.death.is_none());
         living
             .flat_map(|epoch| epoch.held.keys().copied())

@@ -35,6 +35,13 @@ fn nanos(duration: Duration) -> u64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TableId(pub u64);
 
+impl TableId {
+    /// For a process of whose table no record has told yet: a number that no address is.
+    pub fn standin(tgid: u32) -> Self {
+        Self(u64::from(tgid))
+    }
+}
+
 /// A process for as long as it lives: thread group and start of its leader, which together no other
 /// process of this boot has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -60,11 +60,14 @@ impl Agent {
         let Some(known) = self.ledger.processes.get(process) else {
             return;
         };
-        let (table, exec_id) = (known.table, known.exec_id.unwrap_or(0));
+        let exec_id = known.exec_id.unwrap_or(0);
+        let standin = TableId::standin(process.tgid);
+        let table = known.table.unwrap_or(standin);
         let Ok((open, false)) = self.procfs.descriptors(process.tgid, None, LISTED) else {
             return;
         };
-        let recorded = self.ledger.numbers_of(table);
+        let mut recorded = self.ledger.numbers_of(table);
+        recorded.extend(self.ledger.numbers_of(standin));
         let Some(baseline) = &known.baseline else {
             let first: HashSet<u32> = open
                 .into_iter()
@@ -72,8 +75,7 @@ impl Agent {
                 .collect();
             return self.ledger.processes.set_baseline(process, first);
         };
-        let is_young =
-            |fd: u32| table.is_some_and(|table| self.kernel.nursery.youngest(table, fd).is_some());
+        let is_young = |fd: u32| self.kernel.nursery.youngest(table, fd).is_some();
         let strange = |fd: &u32| {
             *fd > 2 && !baseline.contains(fd) && !recorded.contains(fd) && !is_young(*fd)
         };
@@ -82,8 +84,8 @@ impl Agent {
         let before = self.strangers.suspects.remove(&process).unwrap_or_default();
         let mut suspects = HashMap::new();
         for fd in strangers {
-            match (before.get(&fd), table) {
-                (Some(seen), Some(table)) => self.adopt(process, table, fd, *seen, exec_id),
+            match before.get(&fd) {
+                Some(seen) => self.adopt(process, table, fd, *seen, exec_id),
                 _ => drop(suspects.insert(fd, now)),
             }
         }
