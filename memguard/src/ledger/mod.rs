@@ -230,6 +230,8 @@ impl Ledger {
         if let (Some(bitmap), Occasion::Exec | Occasion::Range) = (&bitmap, occasion) {
             if occasion == Occasion::Exec {
                 self.processes.based(process, table, bitmap);
+            } else {
+                self.processes.narrowed(process, bitmap);
             }
             let closed = self.epoch(table, stamp).exec(stamp, bitmap.clone());
             self.close_all(closed, stamp);

@@ -199,6 +199,18 @@ impl Processes {
         }
     }
 
+    /// After a range was closed: what is gone is neither preexisting nor of the baseline any more.
+    pub(super) fn narrowed(&mut self, id: ProcessId, open: &Bitmap) {
+        let Some(process) = self.get_mut(id) else {
+            return;
+        };
+        let is_open = |fd: &u32| open.is_open(*fd) != Some(false);
+        process.preexisting.retain(is_open);
+        if let Some(baseline) = &mut process.baseline {
+            baseline.retain(is_open);
+        }
+    }
+
     /// What a process had open when it was first looked at, where nothing better is known.
     pub fn set_baseline(&mut self, id: ProcessId, open: HashSet<u32>) {
         if let Some(process) = self.get_mut(id) {
