@@ -168,7 +168,7 @@ pub struct CommonArgs {
     /// Show command lines as they are, secrets included
     #[arg(long)]
     pub no_redact: bool,
-    /// Say nothing but findings and errors
+    /// As text, say nothing but findings and errors
     #[arg(short, long)]
     pub quiet: bool,
     /// Slots of the nursery, in sets of eight

@@ -2,16 +2,13 @@
 //! left is what a naive model of the kernel says, and what `/proc` showed.
 #![cfg(test)] // so that clippy.toml's allowances for tests reach the helpers too
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    env,
-    fmt::Write as _,
-    time::Duration,
-};
+use std::{collections::BTreeMap, env, fmt::Write as _, time::Duration};
 
 use memguard_tests::{
-    Account, Finding, Memguard, Ran, Scratch, finding::listed, history::History, machine, program,
-    times, total, zoo::reported_at_exit,
+    Account, Finding, Memguard, Ran, Scratch,
+    history::{History, Tables},
+    machine, program, times, total,
+    zoo::reported_at_exit,
 };
 
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -19,18 +16,28 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// Pids by history and the actor with which a process began.
 type Processes = BTreeMap<(usize, usize), u64>;
 
-/// Sixty histories of two hundred steps and two hundred of twenty, the same every time. The short
-/// ones are for who has to find out why.
+/// Sixty histories of two hundred steps and two hundred of twenty, the same every time, in which
+/// every process has one table. The short ones are for who has to find out why.
 #[test]
-#[ignore = "18 of 260 differ: of a process whose threads have several tables one may be missed at exit_group"]
 fn histories_end_as_the_model_says() {
-    println!("seeds 1001 to 1200 and 1 to 60");
-    let long = (1..=60).map(|seed| History::random(seed, 200));
-    let short = (1001..=1200).map(|seed| History::random(seed, 20));
-    compare(&short.chain(long).collect::<Vec<_>>());
+    compare(&short_tier(Tables::OnePerProcess));
 }
 
-/// A thousand histories of five hundred steps, others every time unless `MEMGUARD_SEED` names the
+/// The same with threads that have tables of their own and processes that share one.
+#[test]
+#[ignore = "17 of 260 differ: copies of a shared table are called unknown after exec, and a thread's table is missed where its users exit at once"]
+fn histories_with_any_tables_end_as_the_model_says() {
+    compare(&short_tier(Tables::Any));
+}
+
+fn short_tier(tables: Tables) -> Vec<History> {
+    println!("seeds 1001 to 1200 and 1 to 60");
+    let short = (1001..=1200).map(|seed| History::random(seed, 20, tables));
+    let long = (1..=60).map(|seed| History::random(seed, 200, tables));
+    short.chain(long).collect()
+}
+
+/// Five hundred histories of five hundred steps, others every time unless `MEMGUARD_SEED` names the
 /// first.
 #[test]
 #[ignore = "takes a minute"]
@@ -38,8 +45,8 @@ fn many_histories_end_as_the_model_says() {
     let chosen = env::var("MEMGUARD_SEED").ok();
     let chosen = chosen.and_then(|seed| seed.parse().ok());
     let first: u64 = chosen.unwrap_or_else(|| times::now() as u64);
-    println!("seeds {first} to {}", first + 999);
-    let histories = (first..first + 1000).map(|seed| History::random(seed, 500));
+    println!("seeds {first} to {}", first + 499);
+    let histories = (first..first + 500).map(|seed| History::random(seed, 500, Tables::Any));
     compare(&histories.collect::<Vec<_>>());
 }
 
@@ -60,37 +67,51 @@ fn compare(histories: &[History]) {
     }
 
     let lines = ran.lines();
-    let reported = reported_at_exit(&lines);
-    let accounts: Vec<_> = (0..histories.len())
-        .map(|index| account(index, &histories[index], &processes))
-        .collect();
-    let strangers: Vec<_> = reported
-        .iter()
-        .filter(|finding| processes.values().all(|pid| *pid != finding.pid()))
-        .copied()
-        .collect();
-    assert!(strangers.is_empty(), "{}", listed(&strangers));
-    let expected: u64 = accounts.iter().map(Account::total).sum();
-    println!("{} handles reported, {expected} expected", total(&reported));
-    all_agree(
-        "count",
-        (histories, &processes),
-        &accounts,
-        &reported,
-        |account, own| account.of_any_kind().differences(own),
-    );
-    all_agree(
-        "kind and call",
-        (histories, &processes),
-        &accounts,
-        &reported,
-        Account::differences,
-    );
+    let cases = cases(histories, &processes, &reported_at_exit(&lines));
+    all_agree("count", &cases, |case| {
+        case.account.of_any_kind().differences(&case.reported)
+    });
+    all_agree("kind and call", &cases, |case| {
+        case.account.differences(&case.reported)
+    });
     let counters = lines.counters();
     println!("{counters}");
     counters.assert_identities();
     assert_eq!(counters.lost(), 0);
     assert_eq!(counters.get("ledger.held"), 0);
+}
+
+/// A history, what the model says its processes left, and what memguard says.
+struct Case<'a> {
+    history: &'a History,
+    account: Account,
+    reported: Vec<Finding<'a>>,
+}
+
+fn cases<'a>(
+    histories: &'a [History],
+    processes: &Processes,
+    reported: &[Finding<'a>],
+) -> Vec<Case<'a>> {
+    let indices: BTreeMap<u64, usize> = processes
+        .iter()
+        .map(|((index, _), pid)| (*pid, *index))
+        .collect();
+    assert_eq!(indices.len(), processes.len(), "a number was used twice");
+    let case = |(index, history)| Case {
+        history,
+        account: account(index, history, processes),
+        reported: Vec::new(),
+    };
+    let mut cases: Vec<_> = histories.iter().enumerate().map(case).collect();
+    for finding in reported {
+        let index = indices.get(&finding.pid());
+        let index = index.unwrap_or_else(|| panic!("of no history: {finding}"));
+        cases[*index].reported.push(*finding);
+    }
+    let expected: u64 = cases.iter().map(|case| case.account.total()).sum();
+    println!("{} handles reported, {expected} expected", total(reported));
+    cases
 }
 
 /// What the model says of one history, with the pids of its processes.
@@ -107,39 +128,18 @@ fn account(index: usize, history: &History, processes: &Processes) -> Account {
 
 /// Compares history by history, and shows the shortest that differs with all its steps.
 #[track_caller]
-fn all_agree<'a>(
-    what: &str,
-    (histories, processes): (&[History], &Processes),
-    accounts: &[Account],
-    reported: &[Finding<'a>],
-    differences: impl Fn(&Account, &[Finding<'a>]) -> Vec<String>,
-) {
-    let mut differing = Vec::new();
-    for (index, (history, account)) in histories.iter().zip(accounts).enumerate() {
-        let pids: BTreeSet<u64> = processes
-            .range((index, 0)..(index + 1, 0))
-            .map(|(_, pid)| *pid)
-            .collect();
-        let mut own = reported.to_vec();
-        own.retain(|finding| pids.contains(&finding.pid()));
-        let differences = differences(account, &own);
-        if !differences.is_empty() {
-            differing.push((history, differences));
-        }
-    }
-    println!(
-        "{what}: {} of {} histories agree",
-        histories.len() - differing.len(),
-        histories.len()
-    );
-    if let Some((history, differences)) = differing.iter().min_by_key(|(history, _)| history.len())
-    {
-        println!("seed {}:\n{}", history.seed, history.told());
+fn all_agree(what: &str, cases: &[Case<'_>], differences: impl Fn(&Case<'_>) -> Vec<String>) {
+    let all = cases.iter().map(|case| (case.history, differences(case)));
+    let differing: Vec<_> = all.filter(|(_, lines)| !lines.is_empty()).collect();
+    let agreeing = cases.len() - differing.len();
+    println!("{what}: {agreeing} of {} histories agree", cases.len());
+    let shortest = differing.iter().min_by_key(|(history, _)| history.len());
+    if let Some((history, lines)) = shortest {
+        let (seed, lines) = (history.seed, lines.join("\n"));
+        println!("seed {seed}:\n{}", history.told());
         panic!(
-            "{what} differs in {} histories; seed {}:\n{}",
-            differing.len(),
-            history.seed,
-            differences.join("\n")
+            "{what}: {} histories differ; seed {seed}:\n{lines}",
+            differing.len()
         );
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Outputs {
     sinks: Vec<Box<dyn Sink>>,
     fds: Vec<RawFd>,
     broken: Option<io::Error>,
+    /// Findings only, and what became of them.
+    quiet: bool,
 }
 
 impl std::fmt::Debug for Outputs {
@@ -38,7 +40,13 @@ impl std::fmt::Debug for Outputs {
 impl Outputs {
     /// Tells every sink.
     pub(super) fn report(&mut self, report: &Report) {
-        self.each(|sink| sink.report(report));
+        let frame = matches!(
+            report,
+            Report::Started(_) | Report::Census(_) | Report::RunSummary(_) | Report::Stopped(_)
+        );
+        if !(self.quiet && frame) {
+            self.each(|sink| sink.report(report));
+        }
     }
 
     /// What was held back is shown.
@@ -168,6 +176,7 @@ pub(super) fn outputs(
         return Ok(outputs);
     }
     let format = args.format.unwrap_or(Format::Text);
+    outputs.quiet = args.quiet && format == Format::Text;
     outputs.sinks.push(match terminal {
         Terminal::Stdout => sink(
             args,

@@ -23,20 +23,31 @@ const ACTORS: usize = 64;
 const ALIVE: usize = 12;
 const PROCESSES: usize = 6;
 
+/// Which tables there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tables {
+    /// One for each process, used by all its threads and nobody else.
+    OnePerProcess,
+    /// Tables of threads, and tables that processes share, too.
+    Any,
+}
+
 /// A history and its outcome.
 #[derive(Debug)]
 pub struct History {
     /// It is made of this number and nothing else.
     pub seed: u64,
+    kept_to: Tables,
     steps: Vec<Step>,
     world: World,
 }
 
 impl History {
     /// About `length` steps, chosen by `seed`, and the ends of all processes.
-    pub fn random(seed: u64, length: usize) -> Self {
+    pub fn random(seed: u64, length: usize, kept_to: Tables) -> Self {
         let mut history = Self {
             seed,
+            kept_to,
             steps: Vec::new(),
             world: World::new(),
         };
@@ -151,6 +162,13 @@ impl History {
         let world = &self.world;
         let room = world.actors() < ACTORS && world.alive().len() < ALIVE;
         let open = |number: i32| world.open(actor).contains(&number);
+        let parts = matches!(
+            operation,
+            Operation::ForkSharing(_) | Operation::Unshare | Operation::CloseRangeOwn(..)
+        );
+        if parts && self.kept_to == Tables::OnePerProcess {
+            return false;
+        }
         match operation {
             Operation::Dup(number) | Operation::Dup2(number, _) | Operation::Cloexec(number) => {
                 open(number)
@@ -173,18 +191,28 @@ impl History {
 
 #[cfg(test)]
 mod tests {
-    use super::History;
+    use super::{History, Tables};
 
     /// The same seed makes the same history, another makes another, and all operations come about.
     #[test]
     fn histories_are_reproducible() {
-        let one = History::random(7, 200);
-        assert_eq!(one.encoded(), History::random(7, 200).encoded());
-        assert_ne!(one.encoded(), History::random(8, 200).encoded());
+        let one = History::random(7, 200, Tables::Any);
+        assert_eq!(
+            one.encoded(),
+            History::random(7, 200, Tables::Any).encoded()
+        );
+        assert_ne!(
+            one.encoded(),
+            History::random(8, 200, Tables::Any).encoded()
+        );
         assert!(one.len() >= 200);
         let mut operations = std::collections::BTreeSet::new();
         for seed in 0..20 {
-            operations.extend(History::random(seed, 200).operations().into_keys());
+            operations.extend(
+                History::random(seed, 200, Tables::Any)
+                    .operations()
+                    .into_keys(),
+            );
         }
         assert_eq!(operations.len(), 18, "{operations:?}");
     }

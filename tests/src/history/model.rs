@@ -132,7 +132,10 @@ impl World {
             Operation::OpenEpoll => self.acquire(actor, "fd epoll", "epoll_create1"),
             Operation::OpenEventfd => self.acquire(actor, "fd eventfd", "eventfd2"),
             Operation::OpenPipe => self.pipe(actor),
-            Operation::Dup(number) => self.acquire(actor, self.kind(actor, number), "dup"),
+            Operation::Dup(number) => {
+                let kind = as_copied(self.kind(actor, number));
+                self.acquire(actor, kind, "dup")
+            }
             Operation::Dup2(number, onto) => self.dup2(actor, number, onto),
             Operation::Close(number) => {
                 let closed = self.table(actor).remove(&number);
@@ -208,7 +211,8 @@ impl World {
 
     fn dup2(&mut self, actor: usize, number: i32, onto: i32) -> Gives {
         if number != onto {
-            let handle = self.handle(actor, self.kind(actor, number), "dup2");
+            let kind = as_copied(self.kind(actor, number));
+            let handle = self.handle(actor, kind, "dup2");
             self.table(actor).insert(onto, handle);
         }
         Gives::One(onto)
@@ -312,6 +316,15 @@ impl World {
             }
         }
         left
+    }
+}
+
+/// What memguard calls a copy at exit. Files, pipes and sockets can be told by their mode; what has
+/// none, only `/proc` can tell, while the process lives.
+fn as_copied(kind: Kind) -> Kind {
+    match kind {
+        "fd epoll" | "fd eventfd" => "fd other",
+        told => told,
     }
 }
 
