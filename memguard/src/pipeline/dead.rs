@@ -29,6 +29,34 @@ struct End {
     stamp: Stamp,
 }
 
+impl End {
+    /// What was left, with nothing said of single handles yet.
+    fn finding(&self, kind: Kind, calls: Vec<Call>, open_count: u64) -> Finding {
+        Finding {
+            id: 0,
+            fingerprint: fingerprint(&self.info, kind, &calls),
+            state: State::Opened,
+            verdict: Verdict::Left,
+            process: Arc::clone(&self.info),
+            kind,
+            calls,
+            confidence: confidence(1.0, &self.evidence),
+            verified: self.verified,
+            first_seen: self.stamp,
+            last_seen: self.stamp,
+            open_count,
+            acquired_count: open_count,
+            released_count: 0,
+            oldest_age: None,
+            growth: None,
+            limit: None,
+            samples: Vec::new(),
+            suggestion: None,
+            evidence: self.evidence.clone(),
+        }
+    }
+}
+
 impl Agent {
     /// One process, once.
     pub(super) fn report_end(&mut self, judgement: Judgement) {
@@ -111,33 +139,21 @@ impl Agent {
         let inherited = verdict == Verdict::Inherited;
         let advice = "open it with O_CLOEXEC, so that exec closes it";
         let finding = Finding {
-            id: 0,
-            fingerprint: fingerprint(&end.info, kind, &calls),
-            state: State::Opened,
             verdict,
-            process: Arc::clone(&end.info),
-            kind,
-            calls,
             confidence: confidence(fact, &end.evidence),
-            verified: end.verified,
-            first_seen: end.stamp,
-            last_seen: end.stamp,
-            open_count: held.len() as u64,
             acquired_count: population.acquired,
             released_count: population.released,
             oldest_age: held
                 .iter()
                 .map(|held| end.stamp.since(held.acquired.stamp))
                 .max(),
-            growth: None,
-            limit: None,
             samples: held
                 .iter()
                 .take(SAMPLES)
                 .map(|h| sample(h, None, end.stamp))
                 .collect(),
             suggestion: inherited.then(|| advice.to_owned()),
-            evidence: end.evidence.clone(),
+            ..end.finding(kind, calls, held.len() as u64)
         };
         let finding = self.findings.left(finding, end.stamp);
         self.out.report(&Report::Finding(Box::new(finding)));
@@ -157,26 +173,8 @@ impl Agent {
             target: None,
         });
         let finding = Finding {
-            id: 0,
-            fingerprint: fingerprint(&end.info, Kind::Other, &calls),
-            state: State::Opened,
-            verdict: Verdict::Left,
-            process: Arc::clone(&end.info),
-            kind: Kind::Other,
-            calls,
-            confidence: confidence(1.0, &end.evidence),
-            verified: end.verified,
-            first_seen: end.stamp,
-            last_seen: end.stamp,
-            open_count: unknown.len() as u64,
-            acquired_count: unknown.len() as u64,
-            released_count: 0,
-            oldest_age: None,
-            growth: None,
-            limit: None,
             samples: samples.collect(),
-            suggestion: None,
-            evidence: end.evidence.clone(),
+            ..end.finding(Kind::Other, calls, unknown.len() as u64)
         };
         let finding = self.findings.left(finding, end.stamp);
         self.out.report(&Report::Finding(Box::new(finding)));
