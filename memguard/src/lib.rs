@@ -15,6 +15,7 @@ pub mod findings;
 pub mod identify;
 pub mod ledger;
 pub mod model;
+pub mod origin;
 pub mod pipeline;
 pub mod preflight;
 pub mod sink;

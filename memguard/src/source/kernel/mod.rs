@@ -10,6 +10,7 @@ mod mapping;
 mod nursery;
 pub mod plan;
 mod ring;
+pub mod sideband;
 pub mod tracefs;
 
 use std::{

@@ -14,6 +14,7 @@ mod error;
 mod family;
 mod kind;
 mod look;
+pub mod maps;
 mod memory;
 mod process;
 mod sockets;

@@ -1,0 +1,1 @@
+//! Which frames of a stack are the program's own.

@@ -1,0 +1,1 @@
+//! Names for addresses, from a child process that files cannot hurt.

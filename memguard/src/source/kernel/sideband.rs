@@ -1,0 +1,1 @@
+//! The perf side-band: which code is mapped, the moment it is.

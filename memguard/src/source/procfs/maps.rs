@@ -1,0 +1,1 @@
+//! Which files a process has mapped: `/proc/PID/maps`.
