@@ -44,18 +44,16 @@ pub mod flag {
     pub const EXEC: u32 = 1 << 2;
     /// On an exit: no thread of the group is left.
     pub const GROUP_DEAD: u32 = 1 << 3;
-    /// On an exit: the table had exactly one user left, the task that exits.
-    pub const LAST_USER: u32 = 1 << 4;
     /// On an exit or exec: at least one piece of the snapshot did not fit into the ring.
-    pub const SNAPSHOT_LOST: u32 = 1 << 5;
+    pub const SNAPSHOT_LOST: u32 = 1 << 4;
     /// On a snapshot: the table is longer than [`super::SNAPSHOT_MAX_BYTES`], the rest is missing.
-    pub const TRUNCATED: u32 = 1 << 6;
+    pub const TRUNCATED: u32 = 1 << 5;
     /// On an exec: path or arguments were longer than the record holds.
-    pub const TEXT_CUT: u32 = 1 << 7;
+    pub const TEXT_CUT: u32 = 1 << 6;
     /// On a snapshot: taken after `close_range`.
-    pub const RANGE: u32 = 1 << 8;
+    pub const RANGE: u32 = 1 << 7;
     /// On an exit: the whole group is ending, not just the thread.
-    pub const GROUP_EXIT: u32 = 1 << 9;
+    pub const GROUP_EXIT: u32 = 1 << 8;
 }
 
 /// Packs what names a socket: address family, type (flags removed) and protocol.

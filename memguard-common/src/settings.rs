@@ -24,6 +24,8 @@ pub struct Layout {
     pub signal_live: u32,
     /// `signal_struct.flags`.
     pub signal_flags: u32,
+    /// `signal_struct.group_exec_task`; before 5.17 `group_exit_task`.
+    pub signal_exec_task: u32,
     /// `mm_struct.arg_start`.
     pub mm_arg_start: u32,
     /// `mm_struct.arg_end`.
@@ -131,7 +133,7 @@ pub struct Settings {
     pub comms: [[u8; 16]; FILTERS],
 }
 
-const _: () = assert!(size_of::<Layout>() == 30 * 4, "Layout has a hole");
+const _: () = assert!(size_of::<Layout>() == 31 * 4, "Layout has a hole");
 const _: () = assert!(
     size_of::<Settings>() == 24 + 16 * FILTERS * 2,
     "Settings has a hole"

@@ -103,6 +103,15 @@ impl Task {
         )
     }
 
+    /// Whether another thread of the group waits for all others to end, to become another program:
+    /// <https://github.com/torvalds/linux/blob/v6.18/fs/exec.c#L887>
+    #[inline(always)]
+    pub(crate) fn is_exec_awaited(self) -> bool {
+        let signal: *const u8 = load(self.pointer, layout!(task_signal));
+        let waiting: *const u8 = load(signal, layout!(signal_exec_task));
+        !waiting.is_null()
+    }
+
     /// The descriptor table; `None` for a task that has given it up.
     #[inline(always)]
     pub(crate) fn table(self) -> Option<Table> {

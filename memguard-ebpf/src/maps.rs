@@ -69,6 +69,7 @@ pub(crate) static LAYOUT: Layout = Layout {
     task_signal: 0,
     signal_live: 0,
     signal_flags: 0,
+    signal_exec_task: 0,
     mm_arg_start: 0,
     mm_arg_end: 0,
     files_count: 0,

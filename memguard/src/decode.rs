@@ -203,7 +203,7 @@ fn exited(head: &Head, reader: &mut Reader<'_>) -> Result<Exited, DecodeError> {
     let table = reader.table()?;
     let (tgid, _tid) = (reader.u32()?, reader.u32()?);
     let process = ProcessId::from_boottime(tgid, reader.u64()?);
-    let (exec_id, _users) = (reader.u32()?, reader.u32()?);
+    let (exec_id, users) = (reader.u32()?, reader.u32()?);
     let (uid, status) = (reader.u32()?, reader.u32()?);
     Ok(Exited {
         stamp: head.stamp,
@@ -212,7 +212,7 @@ fn exited(head: &Head, reader: &mut Reader<'_>) -> Result<Exited, DecodeError> {
         exec_id,
         group_dead: head.has(flag::GROUP_DEAD),
         group_exit: head.has(flag::GROUP_EXIT),
-        last_user: head.has(flag::LAST_USER),
+        users,
         snapshot_lost: head.has(flag::SNAPSHOT_LOST),
         uid,
         status,

@@ -185,7 +185,7 @@ fn process_exit(context: TracePointContext) {
         task.tid,
         users
     );
-    if group_dead || users == 1 {
+    if group_dead || users == 1 || may_be_last(task, users) {
         exited(task, table, users, group_dead);
     }
     if group_dead && settings.scope == Scope::Pids as u32 {
@@ -193,14 +193,20 @@ fn process_exit(context: TracePointContext) {
     }
 }
 
+/// Whether a thread may turn out to have been the last user of its table although it reads others:
+/// where all threads are told to end, those may be exiting too. At most as many do so at once as
+/// there are CPUs; that all of the last few tell lets the agent count them.
+#[inline(always)]
+fn may_be_last(task: Task, users: u32) -> bool {
+    const TOGETHER: u32 = 8;
+    users <= TOGETHER && (task.is_group_exiting() || task.is_exec_awaited())
+}
+
 #[inline(always)]
 fn exited(task: Task, table: Option<Table>, table_users: u32, group_dead: bool) {
     let mut head = head(kind::EXITED, flag::DEATH);
     if group_dead {
         head.flags |= flag::GROUP_DEAD;
-    }
-    if table_users == 1 {
-        head.flags |= flag::LAST_USER;
     }
     if task.is_group_exiting() {
         head.flags |= flag::GROUP_EXIT;

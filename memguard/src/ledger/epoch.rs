@@ -42,17 +42,18 @@ pub(super) enum Outcome {
 #[derive(Debug)]
 pub(super) struct Death {
     pub(super) exited: Exited,
-    /// The table's bitmap, where it was not lost.
+    /// When the process was last seen to use the table: at the end, or a little before.
+    pub(super) seen: Stamp,
+    /// The table's bitmap of that moment, where it was not lost.
     pub(super) truth: Option<Bitmap>,
 }
 
 impl Death {
-    /// Whether a number may have been open at the end: unless the kernel says no.
-    fn may_hold(&self, fd: u32) -> bool {
-        self.truth
-            .as_ref()
-            .and_then(|bitmap| bitmap.is_open(fd))
-            .unwrap_or(true)
+    /// Whether a handle may have been open at the end: unless the kernel says no, or the handle is
+    /// younger than what it says.
+    fn may_hold(&self, fd: u32, stamp: Stamp) -> bool {
+        let truth = self.truth.as_ref().filter(|_| stamp <= self.seen);
+        truth.and_then(|bitmap| bitmap.is_open(fd)).unwrap_or(true)
     }
 }
 
@@ -66,6 +67,8 @@ pub(super) struct Epoch {
     execs: Vec<(Stamp, Bitmap)>,
     /// Thread groups that use the table together (`CLONE_FILES`); empty while it is one.
     groups: Vec<u32>,
+    /// It was used by several at some time: what one of them acquired is not its alone.
+    pub(super) was_shared: bool,
     pub(super) death: Option<Death>,
 }
 
@@ -75,7 +78,11 @@ impl Epoch {
         if let Some(closed_at) = self.over(fd, stamp) {
             return Outcome::Stale(Some(closed_at));
         }
-        if let Some(death) = self.death.as_ref().filter(|death| !death.may_hold(fd)) {
+        if let Some(death) = self
+            .death
+            .as_ref()
+            .filter(|death| !death.may_hold(fd, stamp))
+        {
             return Outcome::Stale(Some(death.exited.stamp));
         }
         if let Some(held) = self
@@ -125,7 +132,7 @@ impl Epoch {
     }
 
     pub(super) fn die(&mut self, death: Death) -> Vec<Held> {
-        let gone = |fd: &u32, _: &mut Held| !death.may_hold(*fd);
+        let gone = |fd: &u32, held: &mut Held| !death.may_hold(*fd, held.acquired.stamp);
         let closed = self.held.extract_if(gone).map(|(_, held)| held).collect();
         self.death = Some(death);
         closed
@@ -139,6 +146,7 @@ impl Epoch {
     }
 
     pub(super) fn share(&mut self, tgid: u32) {
+        self.was_shared = true;
         if !self.groups.contains(&tgid) {
             self.groups.push(tgid);
         }
@@ -148,6 +156,11 @@ impl Epoch {
     pub(super) fn unshare(&mut self, tgid: u32) -> bool {
         self.groups.retain(|group| *group != tgid);
         self.groups.is_empty()
+    }
+
+    /// Whether it is known that several thread groups use the table.
+    pub(super) fn is_shared(&self) -> bool {
+        !self.groups.is_empty()
     }
 
     pub(super) fn unmark(&mut self, fd: u32, stamp: Stamp) {
@@ -167,6 +180,17 @@ impl Epoch {
         self.held.remove(&fd)
     }
 
+    /// What a process acquired here up to this moment is closed.
+    pub(super) fn give_up(&mut self, process: ProcessId, at: Stamp) -> Vec<Held> {
+        let own = |_: &u32, held: &mut Held| {
+            held.acquired.process == process && held.acquired.stamp <= at
+        };
+        if self.death.is_some() {
+            return Vec::new();
+        }
+        self.held.extract_if(own).map(|(_, held)| held).collect()
+    }
+
     pub(super) fn drop_owned_by(&mut self, process: ProcessId) -> u64 {
         if self.death.is_some() {
             return 0;
@@ -184,6 +208,7 @@ impl Epoch {
             closed,
             execs,
             groups,
+            was_shared: _,
             death,
         } = self;
         let live = held.is_empty() && closed.is_empty() && execs.is_empty() && groups.is_empty();

@@ -16,6 +16,7 @@
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 mod bitmap;
+mod ends;
 mod epoch;
 pub mod population;
 pub mod processes;
@@ -24,15 +25,19 @@ use std::collections::VecDeque;
 
 use hashbrown::{HashMap, HashSet};
 
-pub use self::epoch::{Held, Seal};
 use self::{
-    bitmap::{Assembler, Bitmap},
-    epoch::{Death, Epoch, Outcome},
+    bitmap::Assembler,
+    ends::Ends,
+    epoch::{Epoch, Outcome},
     population::Populations,
-    processes::{Process, Processes},
+    processes::Processes,
+};
+pub use self::{
+    ends::{Judgement, Sweep},
+    epoch::{Held, Seal},
 };
 use crate::model::{
-    event::{Acquired, Event, Execed, Exited, Forked, Occasion, Piece, Released},
+    event::{Acquired, Event, Execed, Forked, Occasion, Piece, Released},
     ids::{ProcessId, Stamp, TableId},
     resource::Call,
 };
@@ -62,22 +67,6 @@ impl From<&Acquired> for HandleId {
     }
 }
 
-/// A process that ended, judged.
-#[derive(Debug)]
-pub struct Judgement {
-    /// The end.
-    pub exited: Exited,
-    /// What is known of the process.
-    pub process: Process,
-    /// What it acquired and held at its end; by number.
-    pub left: Vec<Held>,
-    /// What was open at its end, was not at its beginning, and has no record: of unknown origin.
-    pub unknown: Vec<u32>,
-    /// Judged against the kernel's bitmap. False where that was lost: `left` is what the ledger
-    /// believes.
-    pub verified: bool,
-}
-
 /// Things that should not happen, counted so that they show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Oddities {
@@ -96,27 +85,11 @@ pub struct Oddities {
     pub refuted: u64,
 }
 
-/// A sweep under way; see [`Ledger::begin_sweep`].
-#[derive(Debug)]
-#[must_use = "deaths are judged only when the sweep is ended"]
-pub struct Sweep {
-    deaths: usize,
-    /// Tables that died, with the stamp of their death: everything in them up to that stamp is to
-    /// be swept, however young.
-    pub dead: HashMap<TableId, Stamp>,
-}
-
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Ledger {
     tables: HashMap<TableId, VecDeque<Epoch>>,
-    /// Deaths not judged yet, in order of arrival.
-    deaths: VecDeque<(TableId, Stamp)>,
-    /// What threads with tables of their own held when their whole process ended, until that is
-    /// judged.
-    strays: HashMap<ProcessId, Vec<Held>>,
-    /// Ends of processes whose table lives on in another process, not judged yet.
-    survived: VecDeque<Exited>,
+    ends: Ends,
     marks: VecDeque<(Stamp, TableId, u32)>,
     assembler: Assembler,
     /// Table shared through `CLONE_FILES`, by thread group.
@@ -150,8 +123,23 @@ impl Ledger {
     fn acquired(&mut self, acquired: Acquired) {
         self.processes
             .seen(acquired.process, acquired.exec_id, acquired.table);
-        self.processes.forget_seed(acquired.process, acquired.fd);
+        self.processes.forget_seed(
+            acquired.process,
+            acquired.table,
+            acquired.fd,
+            acquired.stamp,
+        );
         self.populations.acquired(&acquired);
+        let Acquired {
+            process,
+            table,
+            stamp,
+            ..
+        } = acquired;
+        let given_up = self.processes.gave_up(process, table, stamp);
+        if given_up.is_some() && !self.epoch(table, stamp).was_shared {
+            return self.populations.released(&acquired, given_up);
+        }
         match self.epoch(acquired.table, acquired.stamp).acquire(acquired) {
             Outcome::Held => {}
             Outcome::Replaced(old) => {
@@ -172,7 +160,7 @@ impl Ledger {
             fd,
             process,
         } = released;
-        self.processes.forget_seed(process, fd);
+        self.processes.forget_seed(process, table, fd, stamp);
         if let Some(held) = self.epoch(table, stamp).release(fd, stamp) {
             self.populations.released(&held.acquired, Some(stamp));
         }
@@ -200,11 +188,27 @@ impl Ledger {
         if let Some(missed) = self.processes.execed(&execed) {
             self.missed_end(missed);
         }
-        // Exec gives the process a table of its own.
+        // Exec gives the process a table of its own, and its other threads have ended.
+        self.end_partings(execed.process, execed.stamp);
+        self.ends.forget_partings(execed.process);
         self.unshare(execed.process.tgid, execed.table);
+        for table in self.processes.take_tables(execed.process) {
+            if table != execed.table {
+                self.give_up(table, execed.process, execed.stamp);
+            }
+        }
         if execed.snapshot_lost {
             self.oddities.snapshots_broken = self.oddities.snapshots_broken.saturating_add(1);
         }
+    }
+
+    /// Closes what a process acquired in a table that it has no more, unless another process ever
+    /// shared it.
+    fn give_up(&mut self, table: TableId, process: ProcessId, at: Stamp) {
+        let epochs = self.tables.get_mut(&table).into_iter().flatten();
+        let own = epochs.filter(|epoch| !epoch.was_shared);
+        let closed: Vec<Held> = own.flat_map(|epoch| epoch.give_up(process, at)).collect();
+        self.close_all(closed, at);
     }
 
     fn unshare(&mut self, tgid: u32, now_in: TableId) {
@@ -229,49 +233,15 @@ impl Ledger {
         self.oddities.snapshots_broken = self.oddities.snapshots_broken.saturating_add(broken);
         if let (Some(bitmap), Occasion::Exec | Occasion::Range) = (&bitmap, occasion) {
             if occasion == Occasion::Exec {
-                self.processes.based(process, table, bitmap);
+                self.processes.based(process, table, stamp, bitmap);
             } else {
-                self.processes.narrowed(process, bitmap);
+                self.processes.narrowed(process, table, stamp, bitmap);
             }
             let closed = self.epoch(table, stamp).exec(stamp, bitmap.clone());
             self.close_all(closed, stamp);
         } else if let Some(bitmap) = bitmap {
             self.assembler.keep(table, stamp, bitmap);
         }
-    }
-
-    /// The first sign of a table's end counts: a group's last thread and a table's last user may
-    /// both report, and the kernel cannot have given the memory away before the second does.
-    fn exited(&mut self, exited: Exited) {
-        let truth = self.assembler.take(exited.table, exited.stamp);
-        if self.processes.was_buried(exited.process) {
-            return;
-        }
-        if exited.group_dead {
-            if let Some(missed) = self.processes.exited(&exited) {
-                self.missed_end(missed);
-            }
-            self.shared.remove(&exited.process.tgid);
-        }
-        if self.is_repeat(&exited) {
-            return;
-        }
-        let epoch = self.epoch(exited.table, exited.stamp);
-        if exited.group_dead && !epoch.unshare(exited.process.tgid) && !exited.last_user {
-            self.survived.push_back(exited);
-            return;
-        }
-        let closed = epoch.die(Death { exited, truth });
-        self.deaths.push_back((exited.table, exited.stamp));
-        self.close_all(closed, exited.stamp);
-    }
-
-    fn is_repeat(&self, exited: &Exited) -> bool {
-        let last = self
-            .tables
-            .get(&exited.table)
-            .and_then(|epochs| epochs.iter().rev().find_map(|epoch| epoch.death.as_ref()));
-        last.is_some_and(|death| death.exited.group_dead && death.exited.process == exited.process)
     }
 
     fn close_all(&mut self, closed: Vec<Held>, at: Stamp) {
@@ -291,110 +261,6 @@ impl Ledger {
         &mut epochs[index]
     }
 
-    /// Before a sweep of the nursery: which tables to sweep whatever the age of their records. What
-    /// has died by now is judged by [`Ledger::end_sweep`].
-    pub fn begin_sweep(&self) -> Sweep {
-        let mut dead: HashMap<TableId, Stamp> = HashMap::new();
-        for (table, stamp) in &self.deaths {
-            let latest = dead.entry(*table).or_insert(*stamp);
-            *latest = (*latest).max(*stamp);
-        }
-        Sweep {
-            deaths: self.deaths.len(),
-            dead,
-        }
-    }
-
-    /// After the sweep: everything it took is applied, and the ring is drained past its end.
-    /// `cutoff` is the stamp up to which the sweep took every record. Judges the deaths known
-    /// when it began, and drops the marks that no late record can need any more.
-    pub fn end_sweep(&mut self, sweep: Sweep, cutoff: Stamp) -> Vec<Judgement> {
-        let mut judged = Vec::new();
-        let known = sweep.deaths.min(self.deaths.len());
-        let mut deaths: Vec<_> = self.deaths.drain(..known).collect();
-        // Threads first: what they held is judged with their process.
-        deaths.sort_by_key(|(table, stamp)| self.ends_process(*table, *stamp));
-        for (table, stamp) in deaths {
-            judged.extend(self.judge(table, stamp));
-        }
-        while let Some(exited) = self.survived.pop_front() {
-            judged.extend(self.conclude(exited, Vec::new(), Some(&Bitmap::default())));
-        }
-        while self
-            .marks
-            .front()
-            .is_some_and(|(stamp, ..)| *stamp <= cutoff)
-        {
-            self.drop_oldest_mark();
-        }
-        self.tables.retain(|_, epochs| {
-            for epoch in epochs.iter_mut() {
-                epoch.forget_execs(cutoff);
-            }
-            epochs.retain(|epoch| !epoch.is_empty());
-            !epochs.is_empty()
-        });
-        judged
-    }
-
-    fn ends_process(&self, table: TableId, stamp: Stamp) -> bool {
-        let deaths = self.tables.get(&table).into_iter().flatten();
-        let mut deaths = deaths.filter_map(|epoch| epoch.death.as_ref());
-        deaths.any(|death| death.exited.stamp == stamp && death.exited.group_dead)
-    }
-
-    fn judge(&mut self, table: TableId, stamp: Stamp) -> Option<Judgement> {
-        let epochs = self.tables.get_mut(&table)?;
-        let index = epochs.iter().position(|epoch| {
-            epoch
-                .death
-                .as_ref()
-                .is_some_and(|death| death.exited.stamp == stamp)
-        })?;
-        let (death, held) = epochs.remove(index)?.bury()?;
-        if death.exited.group_dead {
-            return self.conclude(death.exited, held, death.truth.as_ref());
-        }
-        if death.exited.group_exit {
-            let strays = self.strays.entry(death.exited.process).or_default();
-            strays.extend(held);
-            return None;
-        }
-        // A thread with a table of its own: the kernel closed it all while the process goes on.
-        self.close_all(held, stamp);
-        None
-    }
-
-    fn conclude(
-        &mut self,
-        exited: Exited,
-        left: Vec<Held>,
-        truth: Option<&Bitmap>,
-    ) -> Option<Judgement> {
-        self.tables.remove(&TableId::standin(exited.process.tgid));
-        let Some(process) = self.processes.buried(&exited) else {
-            self.strays.remove(&exited.process);
-            return None;
-        };
-        let open = truth.into_iter().flat_map(Bitmap::open);
-        let unknown = match process.baseline_of(exited.table) {
-            Some(baseline) => open
-                .filter(|fd| !baseline.contains(fd) && !is_among(&left, *fd))
-                .collect(),
-            None => Vec::new(),
-        };
-        let verified = truth.is_some();
-        let mut left = left;
-        left.extend(self.strays.remove(&exited.process).unwrap_or_default());
-        Some(Judgement {
-            exited,
-            process,
-            left,
-            unknown,
-            verified,
-        })
-    }
-
     fn drop_oldest_mark(&mut self) {
         let Some((stamp, table, fd)) = self.marks.pop_front() else {
             return;
@@ -402,19 +268,6 @@ impl Ledger {
         for epoch in self.tables.get_mut(&table).into_iter().flatten() {
             epoch.unmark(fd, stamp);
         }
-    }
-
-    /// A process ended and no record said so: its handles are neither released nor left for
-    /// certain.
-    pub fn missed_end(&mut self, process: ProcessId) {
-        self.oddities.ends_missed = self.oddities.ends_missed.saturating_add(1);
-        let mut dropped = 0u64;
-        for epoch in self.tables.values_mut().flatten() {
-            dropped = dropped.saturating_add(epoch.drop_owned_by(process));
-        }
-        self.oddities.unjudged = self.oddities.unjudged.saturating_add(dropped);
-        self.populations.forget(process);
-        self.processes.remove(process);
     }
 
     /// Everything held by processes that live; in no order.
@@ -472,19 +325,13 @@ impl Ledger {
         let epochs: usize = self.tables.values().map(VecDeque::len).sum();
         [
             self.marks.len(),
-            self.deaths.len(),
+            self.ends.len(),
             self.shared.len(),
             self.processes.len(),
         ]
         .iter()
         .fold(epochs, |sum, count| sum.saturating_add(*count))
     }
-}
-
-/// Whether a number is among these, which are sorted by it.
-fn is_among(held: &[Held], fd: u32) -> bool {
-    held.binary_search_by_key(&fd, |held| held.acquired.fd)
-        .is_ok()
 }
 
 /// `dup2` and `dup3` close the number they are given, so that nothing was missed in between.

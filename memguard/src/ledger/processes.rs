@@ -39,20 +39,63 @@ pub struct Process {
     pub exec_id: Option<u32>,
     /// Descriptors that were open before memguard came.
     pub preexisting: HashSet<u32>,
-    /// What was open when the process, or its program image, came into sight: anything else that
-    /// is open later was acquired in sight. `None` where that is not known.
-    pub baseline: Option<HashSet<u32>>,
-    /// The table that the baseline is of, where that is known: a copy of it (`unshare`) has more.
-    base: Option<TableId>,
+    /// What was open when the process, or its program image, came into sight. `None` where that
+    /// is not known.
+    pub baseline: Option<Baseline>,
     /// The table it was last seen to use.
     pub table: Option<TableId>,
+    /// Every table it was seen to acquire in, the first [`TABLES`].
+    pub(super) tables: Vec<TableId>,
+    /// When it last became another program, and the table that it then had.
+    execed: Option<(Stamp, TableId)>,
+}
+
+/// Most tables remembered of a process. Programs whose threads have tables of their own are rare,
+/// and have a few.
+const TABLES: usize = 64;
+
+/// What was open at some moment: anything else that is open later was acquired in sight.
+#[derive(Clone, Debug, Default)]
+pub struct Baseline {
+    /// The numbers, without those that have been closed since.
+    pub open: HashSet<u32>,
+    /// The table it is of, where that is known: a copy of it (`unshare`) has more.
+    table: Option<TableId>,
+    /// The moment; older records, which may arrive later, are part of it already.
+    at: Stamp,
+}
+
+impl Baseline {
+    fn is_of(&self, table: TableId) -> bool {
+        self.table.is_none_or(|own| own == table)
+    }
+
+    /// A number was acquired or released.
+    fn forget(&mut self, table: TableId, fd: u32, stamp: Stamp) {
+        if self.is_of(table) && stamp > self.at {
+            self.open.remove(&fd);
+        }
+    }
 }
 
 impl Process {
     /// What was open in this table when the process came into sight.
     pub(super) fn baseline_of(&self, table: TableId) -> Option<&HashSet<u32>> {
-        let same = self.base.is_none_or(|base| base == table);
-        self.baseline.as_ref().filter(|_| same)
+        let baseline = self.baseline.as_ref()?;
+        baseline.is_of(table).then_some(&baseline.open)
+    }
+
+    /// Whether what it acquired at this moment ended with an exec, which leaves a process one table
+    /// and ends those that its other threads had.
+    fn gave_up(&self, table: TableId, stamp: Stamp) -> Option<Stamp> {
+        let (at, kept) = self.execed?;
+        (stamp <= at && table != kept).then_some(at)
+    }
+
+    fn uses(&mut self, table: TableId) {
+        if !self.tables.contains(&table) && self.tables.len() < TABLES {
+            self.tables.push(table);
+        }
     }
 }
 
@@ -79,20 +122,27 @@ impl Processes {
         {
             process.start_ticks = Some(id.start_ticks);
             process.parent = process.parent.or(parent);
-            process.baseline = Some(preexisting.clone());
+            process.baseline = Some(Baseline {
+                open: preexisting.clone(),
+                ..Baseline::default()
+            });
             process.preexisting = preexisting;
         }
     }
 
     /// A record of the process that is not of its life cycle.
     pub(super) fn seen(&mut self, id: ProcessId, exec_id: u32, table: TableId) {
-        if self.ended.contains_key(&id) || self.was_buried(id) {
+        if let Some(ended) = self.ended.get_mut(&id) {
+            return ended.uses(table);
+        }
+        if self.was_buried(id) {
             return;
         }
         let process = self.by_tgid.entry(id.tgid).or_default();
         if *process.start_ticks.get_or_insert(id.start_ticks) == id.start_ticks {
             process.exec_id = process.exec_id.max(Some(exec_id));
             process.table = Some(table);
+            process.uses(table);
         }
     }
 
@@ -120,6 +170,7 @@ impl Processes {
         process.start_ticks = Some(execed.process.start_ticks);
         process.exec_id = Some(execed.exec_id);
         process.table = Some(execed.table);
+        process.execed = Some((execed.stamp, execed.table));
         let image = Image {
             path: execed.path.clone(),
             args: execed.args.clone(),
@@ -177,22 +228,26 @@ impl Processes {
     }
 
     /// A number that was open before memguard came is open no more, or anew.
-    pub(super) fn forget_seed(&mut self, id: ProcessId, fd: u32) {
-        if let Some(process) = self.get_mut(id) {
-            process.preexisting.remove(&fd);
-            if let Some(baseline) = &mut process.baseline {
-                baseline.remove(&fd);
-            }
+    pub(super) fn forget_seed(&mut self, id: ProcessId, table: TableId, fd: u32, stamp: Stamp) {
+        let Some(process) = self.get_mut(id) else {
+            return;
+        };
+        process.preexisting.remove(&fd);
+        if let Some(baseline) = &mut process.baseline {
+            baseline.forget(table, fd, stamp);
         }
     }
 
     /// After an exec: what is open now is the new image's baseline, and what was closed by the exec
     /// is preexisting no more.
-    pub(super) fn based(&mut self, id: ProcessId, table: TableId, open: &Bitmap) {
+    pub(super) fn based(&mut self, id: ProcessId, table: TableId, at: Stamp, open: &Bitmap) {
         let process = self.by_tgid.entry(id.tgid).or_default();
         if *process.start_ticks.get_or_insert(id.start_ticks) == id.start_ticks {
-            process.baseline = Some(open.open().collect());
-            process.base = Some(table);
+            process.baseline = Some(Baseline {
+                open: open.open().collect(),
+                table: Some(table),
+                at,
+            });
             process
                 .preexisting
                 .retain(|fd| open.is_open(*fd) != Some(false));
@@ -200,22 +255,45 @@ impl Processes {
     }
 
     /// After a range was closed: what is gone is neither preexisting nor of the baseline any more.
-    pub(super) fn narrowed(&mut self, id: ProcessId, open: &Bitmap) {
+    pub(super) fn narrowed(&mut self, id: ProcessId, table: TableId, at: Stamp, open: &Bitmap) {
         let Some(process) = self.get_mut(id) else {
             return;
         };
         let is_open = |fd: &u32| open.is_open(*fd) != Some(false);
-        process.preexisting.retain(is_open);
-        if let Some(baseline) = &mut process.baseline {
-            baseline.retain(is_open);
+        let Some(baseline) = &mut process.baseline else {
+            return process.preexisting.retain(is_open);
+        };
+        if baseline.is_of(table) && at > baseline.at {
+            baseline.open.retain(is_open);
+            process.preexisting.retain(is_open);
         }
     }
 
     /// What a process had open when it was first looked at, where nothing better is known.
     pub fn set_baseline(&mut self, id: ProcessId, open: HashSet<u32>) {
         if let Some(process) = self.get_mut(id) {
-            process.baseline.get_or_insert(open);
+            process.baseline.get_or_insert(Baseline {
+                open,
+                ..Baseline::default()
+            });
         }
+    }
+
+    /// When the tables that a process had besides the one it execed with were given up, where this
+    /// is one of them and the stamp is from before.
+    pub(super) fn gave_up(&self, id: ProcessId, table: TableId, stamp: Stamp) -> Option<Stamp> {
+        self.get(id)?.gave_up(table, stamp)
+    }
+
+    /// The tables that a process was seen to acquire in, once; the next records tell of new ones.
+    pub(super) fn take_tables(&mut self, id: ProcessId) -> Vec<TableId> {
+        let process = self.get_mut(id);
+        process.map_or_else(Vec::new, |process| std::mem::take(&mut process.tables))
+    }
+
+    /// Whether a process has ended and is not judged yet.
+    pub(super) fn has_ended(&self, id: ProcessId) -> bool {
+        self.ended.contains_key(&id)
     }
 
     fn get_mut(&mut self, id: ProcessId) -> Option<&mut Process> {

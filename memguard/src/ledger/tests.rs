@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::{bitmap::Bitmap, *};
-use crate::model::resource::Call;
+use crate::model::{event::Exited, ids::ProcessId, resource::Call};
 
 const TABLE: TableId = TableId(0xf00);
 
@@ -63,7 +63,7 @@ fn exit(tgid: u32, stamp: u64, group_dead: bool, last_user: bool) -> Event {
         exec_id: 1,
         group_dead,
         group_exit: false,
-        last_user,
+        users: if last_user { 1 } else { 2 },
         snapshot_lost: false,
         uid: 0,
         status: 0,
@@ -243,6 +243,92 @@ fn what_a_threads_own_table_held_is_left_when_all_end_together() {
     });
     events.push(main);
     assert_eq!(judge(&mut ledger(events), 0), [(1, vec![3])]);
+}
+
+/// A thread that reads two users of its table while its process is ending.
+fn parting(tgid: u32, stamp: u64, open: &[u32]) -> [Event; 2] {
+    let mut parting = exit(tgid, stamp, false, false);
+    if let Event::Exited(exited) = &mut parting {
+        exited.group_exit = true;
+    }
+    [snapshot(tgid, Occasion::Death, open, stamp), parting]
+}
+
+/// The end of a process whose last thread uses a table that nothing else is said of.
+fn end_elsewhere(tgid: u32, stamp: u64) -> Event {
+    match exit(tgid, stamp, true, true) {
+        Event::Exited(exited) => Event::Exited(Exited {
+            table: TableId(0xbeef),
+            ..exited
+        }),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_table_ends_with_its_process_although_each_thread_saw_another() {
+    for late in [false, true] {
+        let mut events = vec![open(1, 3, 10), open(1, 4, 11), open(1, 5, 21)];
+        let partings = [parting(1, 20, &[3]), parting(1, 22, &[3, 5])].concat();
+        let end = end_elsewhere(1, if late { 19 } else { 23 });
+        if late {
+            events.push(end);
+            events.extend(partings);
+        } else {
+            events.extend(partings);
+            events.push(end);
+        }
+        let mut ledger = ledger(events);
+        assert_eq!(judge(&mut ledger, 0), [(1, vec![3, 5])], "late: {late}");
+        assert_eq!(ledger.state_count(), 0);
+    }
+}
+
+#[test]
+fn who_shares_a_parted_table_keeps_it_unless_all_its_users_have_parted() {
+    let shared = Event::Forked(Forked {
+        stamp: Stamp(5),
+        parent: process(1),
+        child: 2,
+        table: TABLE,
+        shares_table: true,
+    });
+    for partings in [1, 2] {
+        let mut events = vec![shared.clone(), open(1, 3, 10)];
+        for index in 0..partings {
+            events.extend(parting(1, 20 + index, &[3]));
+        }
+        events.push(end_elsewhere(1, 23));
+        let left = if partings == 2 { vec![3] } else { vec![] };
+        assert_eq!(judge(&mut ledger(events), 0), [(1, left)]);
+    }
+}
+
+#[test]
+fn who_gets_the_memory_of_a_parted_table_is_not_charged() {
+    let mut events = vec![open(1, 3, 10)];
+    events.extend(parting(1, 19, &[3]));
+    events.extend(parting(1, 20, &[3]));
+    events.extend([open(2, 4, 21), end_elsewhere(1, 23)]);
+    let mut ledger = ledger(events);
+    assert_eq!(judge(&mut ledger, 0), [(1, vec![3])]);
+    assert_eq!(held(&ledger), [4]);
+    for event in death(2, &[4], 30) {
+        ledger.apply(event);
+    }
+    assert_eq!(judge(&mut ledger, 0), [(2, vec![4])]);
+}
+
+#[test]
+fn a_record_from_before_an_exec_does_not_change_the_baseline() {
+    let exec = snapshot(1, Occasion::Exec, &[3, 4], 20);
+    let mut ledger = ledger([open(1, 9, 5), exec, close(1, 3, 15), open(1, 3, 16)]);
+    for event in death(1, &[3, 4, 5], 30) {
+        ledger.apply(event);
+    }
+    let sweep = ledger.begin_sweep();
+    let judged = ledger.end_sweep(sweep, Stamp(0));
+    assert_eq!(judged[0].unknown, [5], "3 has a record, 4 was there");
 }
 
 #[test]
@@ -469,6 +555,6 @@ proptest! {
         }
         judge(&mut ledger, u64::MAX);
         judge(&mut ledger, u64::MAX);
-        prop_assert!(ledger.marks.is_empty() && ledger.deaths.is_empty());
+        prop_assert!(ledger.marks.is_empty() && ledger.ends.deaths.is_empty());
     }
 }

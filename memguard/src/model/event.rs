@@ -117,8 +117,8 @@ pub struct Exited {
     pub group_dead: bool,
     /// The whole process is ending, not just the thread.
     pub group_exit: bool,
-    /// The task was the table's only user.
-    pub last_user: bool,
+    /// Users of the table, the task that exits included; zero where it had none any more.
+    pub users: u32,
     /// Pieces of the table's snapshot were lost.
     pub snapshot_lost: bool,
     /// Effective user id.
@@ -127,6 +127,13 @@ pub struct Exited {
     pub status: u32,
     /// Command name, NUL padded.
     pub comm: [u8; 16],
+}
+
+impl Exited {
+    /// The task was the table's only user.
+    pub fn is_last_user(&self) -> bool {
+        self.users == 1
+    }
 }
 
 /// Why a snapshot was taken.

@@ -13,6 +13,12 @@ impl Stamp {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
+    /// The first moment after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
     /// The moment `age` before this one, not before the clock's start.
     #[must_use]
     pub fn before(self, age: Duration) -> Self {

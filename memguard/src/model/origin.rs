@@ -140,8 +140,8 @@ pub struct Frame {
     pub ip: u64,
     /// File that is mapped there; `None` for code that is of no file.
     pub module: Option<Arc<Module>>,
-    /// Address within the file as its own headers count (`addr2line`'s); the address in the process
-    /// where there is no file.
+    /// Address within the file as its own headers count (`addr2line`'s); the address in the
+    /// process where there is no file.
     pub offset: u64,
     /// The address a call returns to: the call itself ends right before it.
     pub is_return: bool,

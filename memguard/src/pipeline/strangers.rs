@@ -77,7 +77,7 @@ impl Agent {
         };
         let is_young = |fd: u32| self.kernel.nursery.youngest(table, fd).is_some();
         let strange = |fd: &u32| {
-            *fd > 2 && !baseline.contains(fd) && !recorded.contains(fd) && !is_young(*fd)
+            *fd > 2 && !baseline.open.contains(fd) && !recorded.contains(fd) && !is_young(*fd)
         };
         let strangers: Vec<u32> = open.into_iter().filter(strange).collect();
         let now = kernel::now();

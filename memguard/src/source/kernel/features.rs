@@ -126,6 +126,8 @@ pub fn layout() -> Result<Layout, LayoutError> {
         task_signal: at("task_struct.signal")?,
         signal_live: at("signal_struct.live")?,
         signal_flags: at("signal_struct.flags")?,
+        signal_exec_task: at("signal_struct.group_exec_task")
+            .or_else(|_| at("signal_struct.group_exit_task"))?,
         mm_arg_start: at("mm_struct.arg_start")?,
         mm_arg_end: at("mm_struct.arg_end")?,
         files_count: at("files_struct.count")?,
