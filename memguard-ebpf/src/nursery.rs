@@ -73,7 +73,8 @@ impl Memory for Set {
         let handle = peek(field_of!(record, Acquired, handle));
         let tgid = peek(field_of!(record, Acquired, tgid));
         let start = peek(field_of!(record, Acquired, start));
-        let owner = owner(tgid, start);
+        let exec_id = peek(field_of!(record, Acquired, exec_id));
+        let owner = owner(tgid, start, exec_id);
         Ok(Identity {
             key: Key { table, handle },
             owner,

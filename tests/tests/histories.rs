@@ -25,7 +25,6 @@ fn histories_end_as_the_model_says() {
 
 /// The same with threads that have tables of their own and processes that share one.
 #[test]
-#[ignore = "17 of 260 differ: copies of a shared table are called unknown after exec, and a thread's table is missed where its users exit at once"]
 fn histories_with_any_tables_end_as_the_model_says() {
     compare(&short_tier(Tables::Any));
 }

@@ -48,11 +48,12 @@ pub struct Identity {
     pub owner: u64,
 }
 
-/// A process in one number: its thread group and the start of its leader, for the number of a
-/// process that has just ended may be the next one's.
+/// A program image of a process in one number: its thread group and the start of its leader, for
+/// the number of a process that has just ended may be the next one's; and its exec id, for an exec
+/// may give a process the memory of a table back that it left to others.
 #[inline(always)]
-pub const fn owner(tgid: u32, start: u64) -> u64 {
-    start.rotate_left(32) ^ tgid as u64
+pub const fn owner(tgid: u32, start: u64, exec_id: u32) -> u64 {
+    start.rotate_left(32) ^ tgid as u64 ^ (exec_id as u64) << 23
 }
 
 impl Identity {
@@ -64,7 +65,7 @@ impl Identity {
                 table: record.table,
                 handle: record.handle,
             },
-            owner: owner(record.tgid, record.start),
+            owner: owner(record.tgid, record.start, record.exec_id),
         }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) fn halves(record: &Acquired) -> Record {
 
 /// The owner of what a process acquires; they all began at once.
 pub(crate) fn owner_of(process: u32) -> u64 {
-    owner(process, Acquired::default().start)
+    owner(process, Acquired::default().start, 0)
 }
 
 /// How much of the state word a swap compares. The protocol knows but one way.

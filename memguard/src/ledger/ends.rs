@@ -41,6 +41,7 @@ pub struct Judgement {
 #[must_use = "deaths are judged only when the sweep is ended"]
 pub struct Sweep {
     deaths: usize,
+    survived: usize,
     /// Tables that died, with the stamp of their death: everything in them up to that stamp is to
     /// be swept, however young.
     pub dead: HashMap<TableId, Stamp>,
@@ -118,6 +119,24 @@ impl Ends {
         self.strays.remove(&process);
     }
 
+    /// What ended with a table: the process, where its end is told already and its table was
+    /// believed to live on in others.
+    fn end_of(&mut self, parting: Exited) -> Exited {
+        let same =
+            |known: &Exited| known.process == parting.process && known.table == parting.table;
+        let index = self.survived.iter().position(same);
+        index
+            .and_then(|index| self.survived.remove(index))
+            .unwrap_or(parting)
+    }
+
+    /// Whether all other users of the table have parted from it, this one being the last.
+    fn is_last_parting(&self, exited: &Exited) -> bool {
+        let partings = self.partings.get(&exited.process).into_iter().flatten();
+        let mut same = partings.filter(|known| known.exited.table == exited.table);
+        same.any(|known| known.count.saturating_add(1) >= known.users.max(exited.users))
+    }
+
     fn part(&mut self, parting: Parting) {
         let partings = self.partings.entry(parting.exited.process).or_default();
         let same = |known: &&mut Parting| known.exited.table == parting.exited.table;
@@ -154,10 +173,11 @@ impl Ledger {
     }
 
     fn end_table(&mut self, exited: Exited, truth: Option<Bitmap>) {
+        let all = exited.is_last_user() || self.ends.is_last_parting(&exited);
         let epoch = self.epoch(exited.table, exited.stamp);
-        if exited.group_dead && !epoch.unshare(exited.process.tgid) && !exited.is_last_user() {
+        if exited.group_dead && !epoch.unshare(exited.process.tgid) && !all {
             self.ends.survived.push_back(exited);
-            return;
+            return self.ends.part(Parting::new(exited, truth));
         }
         let seen = exited.stamp;
         self.die(Death {
@@ -208,6 +228,7 @@ impl Ledger {
             return Some(parting);
         }
         let Parting { exited, truth, .. } = parting;
+        let exited = self.ends.end_of(exited);
         let stamp = stamp.max(seen);
         self.die(Death {
             exited: Exited { stamp, ..exited },
@@ -235,6 +256,7 @@ impl Ledger {
         }
         Sweep {
             deaths: self.ends.deaths.len(),
+            survived: self.ends.survived.len(),
             dead,
         }
     }
@@ -251,7 +273,9 @@ impl Ledger {
         for (table, stamp) in deaths {
             judged.extend(self.judge(table, stamp));
         }
-        while let Some(exited) = self.ends.survived.pop_front() {
+        let known = sweep.survived.min(self.ends.survived.len());
+        let survived: Vec<_> = self.ends.survived.drain(..known).collect();
+        for exited in survived {
             judged.extend(self.conclude(exited, Vec::new(), Some(&Bitmap::default())));
         }
         while self

@@ -47,7 +47,7 @@ pub(super) fn release(fd: u32) {
         &set,
         &Identity {
             key,
-            owner: owner(task.tgid, task.start()),
+            owner: owner(task.tgid, task.start(), task.exec_id()),
         },
     );
     if erased > 0 {
