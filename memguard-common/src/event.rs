@@ -93,6 +93,30 @@ pub struct Acquired {
     pub detail: u64,
 }
 
+/// Where the acquirer was, directly behind an [`Acquired`]: registers as they were when it entered
+/// the kernel, and, following, [`Window::length`] bytes of its stack.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Window {
+    /// Instruction pointer.
+    pub ip: u64,
+    /// Stack pointer: address of the first byte that follows.
+    pub sp: u64,
+    /// Frame pointer register.
+    pub bp: u64,
+    /// Bytes of stack that follow.
+    pub length: u32,
+    /// Not zero: there was more stack than room.
+    pub cut: u32,
+}
+
+/// Bytes of an acquisition before the stack.
+pub const ACQUIRED_BYTES: usize = size_of::<Acquired>() + size_of::<Window>();
+/// Sizes of the space for an acquisition with its piece of stack, as logarithms: 2, 4, 8, 16 KiB.
+pub const WINDOW_SHIFTS: core::ops::RangeInclusive<u32> = 11..=14;
+/// Bytes of one element of the pool that windows lie in.
+pub const POOL_ELEMENT: usize = 1 << 20;
+
 /// A release that the nursery could not pair.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -228,6 +252,10 @@ const _: () = assert!(
         && offset_of!(Acquired, call) == 48
         && offset_of!(Acquired, detail) == 56,
     "Acquired moved: it is one cache line of the nursery"
+);
+const _: () = assert!(
+    size_of::<Window>() == 32 && offset_of!(Window, length) == 24,
+    "Window moved"
 );
 const _: () = assert!(
     size_of::<Released>() == 48 && offset_of!(Released, handle) == 32,

@@ -127,6 +127,10 @@ pub struct Settings {
     pub comm_count: u32,
     /// Acquisitions are dropped once the ring holds more bytes than this.
     pub ring_watermark: u32,
+    /// Acquisitions travel without their stack once the ring holds more bytes than this.
+    pub window_watermark: u32,
+    /// Explicit padding.
+    pub pad: u32,
     /// Watched cgroups.
     pub cgroups: [CgroupFilter; FILTERS],
     /// Watched command names, NUL padded.
@@ -135,6 +139,6 @@ pub struct Settings {
 
 const _: () = assert!(size_of::<Layout>() == 31 * 4, "Layout has a hole");
 const _: () = assert!(
-    size_of::<Settings>() == 24 + 16 * FILTERS * 2,
+    size_of::<Settings>() == 32 + 16 * FILTERS * 2,
     "Settings has a hole"
 );

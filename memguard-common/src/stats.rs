@@ -54,6 +54,8 @@ stats! {
     Direct = "acquisitions.direct",
     /// Acquisitions dropped because the ring was over its watermark or full.
     LostAcquired = "acquisitions.lost",
+    /// Acquisitions that travelled without their stack because the ring was over half full.
+    WindowsLost = "windows.lost",
     /// Entries of releasing calls.
     Releases = "releases.seen",
     /// … of tasks that are not watched.

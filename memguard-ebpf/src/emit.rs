@@ -4,7 +4,7 @@ use aya_ebpf::{
     bindings::BPF_RB_AVAIL_DATA,
     helpers::{bpf_ringbuf_output, bpf_ringbuf_query},
 };
-use memguard_common::{event::Acquired, stats::Stat};
+use memguard_common::stats::Stat;
 
 use crate::{
     maps,
@@ -56,19 +56,29 @@ pub(crate) fn send(record: *const u8, bytes: u64, tgid: u32, sent: Stat, lost: S
 /// acquisition is a leak missed, a lost release a leak made up. Counts `sent` or
 /// [`Stat::LostAcquired`].
 #[inline(always)]
-pub(crate) fn send_acquired(record: *const Acquired, tgid: u32, sent: Stat) {
+pub(crate) fn send_acquired(record: *const u8, bytes: u64, tgid: u32, sent: Stat) {
     let Some(settings) = maps::settings() else {
         return;
     };
-    // SAFETY: no preconditions.
-    let waiting = unsafe { bpf_ringbuf_query(ring(), u64::from(BPF_RB_AVAIL_DATA)) };
-    if waiting > u64::from(settings.ring_watermark) {
+    if waiting() > u64::from(settings.ring_watermark) {
         count(Stat::LostAcquired);
         charge(tgid);
         return;
     }
-    let bytes = size_of::<Acquired>() as u64;
-    send(record.cast(), bytes, tgid, sent, Stat::LostAcquired);
+    send(record, bytes, tgid, sent, Stat::LostAcquired);
+}
+
+/// Whether acquisitions may still travel with their stack.
+#[inline(always)]
+pub(crate) fn has_room_for_windows() -> bool {
+    maps::settings().is_some_and(|settings| waiting() <= u64::from(settings.window_watermark))
+}
+
+/// Bytes in the ring that the agent has not taken yet.
+#[inline(always)]
+fn waiting() -> u64 {
+    // SAFETY: no preconditions.
+    unsafe { bpf_ringbuf_query(ring(), u64::from(BPF_RB_AVAIL_DATA)) }
 }
 
 /// Remembers whose events were lost. Rare, so a hash map is cheap enough.

@@ -39,6 +39,7 @@ mod memory;
 mod nursery;
 mod probes;
 mod regs;
+mod window;
 
 /// The helpers that memguard calls are open to GPL-compatible programs only.
 #[unsafe(no_mangle)]

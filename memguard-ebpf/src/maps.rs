@@ -6,7 +6,7 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 use memguard_common::{
-    event::{Acquired, SNAPSHOT_PIECE_BYTES, Snapshot},
+    event::{Acquired, POOL_ELEMENT, SNAPSHOT_PIECE_BYTES, Snapshot, WINDOW_SHIFTS},
     nursery::{SETS, WAYS},
     settings::{CALLS, Layout, Settings},
     stats::Stat,
@@ -22,6 +22,11 @@ pub(crate) static WORDS: Array<[u64; WAYS as usize]> =
 /// Records of the nursery, at set × 8 + way.
 #[map]
 pub(crate) static RECORDS: Array<Acquired> = Array::with_max_entries(SETS * WAYS, BPF_F_MMAPABLE);
+
+/// Stacks of the nursery's records: slot after slot, in elements as large as the verifier needs to
+/// see that a slot lies inside. 8 MiB whatever the size of a window: the number of slots follows.
+#[map]
+pub(crate) static WINDOWS: Array<[u8; POOL_ELEMENT]> = Array::with_max_entries(8, BPF_F_MMAPABLE);
 
 /// To the agent. 4 MiB hold 58 000 evictions: half a second at the highest rate two cores make.
 #[map]
@@ -53,9 +58,14 @@ pub(crate) static REQUESTS: LruHashMap<u64, u32> = LruHashMap::with_max_entries(
 #[map]
 pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
-/// The longest record: a snapshot piece.
+/// The longest record: an acquisition with the largest window, or a snapshot piece.
 #[repr(C, align(8))]
-pub(crate) struct Scratch(pub(crate) [u8; size_of::<Snapshot>() + SNAPSHOT_PIECE_BYTES]);
+pub(crate) struct Scratch(pub(crate) [u8; 1 << *WINDOW_SHIFTS.end()]);
+
+const _: () = assert!(
+    size_of::<Scratch>() >= size_of::<Snapshot>() + SNAPSHOT_PIECE_BYTES,
+    "a piece does not fit"
+);
 
 /// Kernel offsets, set at load.
 #[unsafe(no_mangle)]
@@ -97,6 +107,10 @@ pub(crate) static LAYOUT: Layout = Layout {
 #[unsafe(no_mangle)]
 static CALL_NUMBERS: [u8; CALLS] = [0; CALLS];
 
+/// Logarithm of the bytes of a slot in [`WINDOWS`], set at load.
+#[unsafe(no_mangle)]
+static WINDOW_SHIFT: u32 = *WINDOW_SHIFTS.start();
+
 /// Number of nursery sets, a power of two, set at load together with the size of the maps.
 #[unsafe(no_mangle)]
 static NURSERY_SETS: u32 = SETS;
@@ -112,6 +126,18 @@ pub(crate) use layout;
 #[inline(always)]
 pub(crate) fn nursery_sets() -> u32 {
     peek(&raw const NURSERY_SETS)
+}
+
+/// Logarithm of [`window_bytes`].
+#[inline(always)]
+pub(crate) fn window_shift() -> u32 {
+    peek(&raw const WINDOW_SHIFT)
+}
+
+/// Bytes of a slot of the pool of windows.
+#[inline(always)]
+pub(crate) fn window_bytes() -> u64 {
+    1 << window_shift()
 }
 
 /// The [`Call`](memguard_common::call::Call) of a system call number, zero for one that is none.

@@ -9,25 +9,31 @@ use memguard_common::{
 };
 
 use crate::{
-    emit, maps,
+    maps,
     memory::{field_of, peek, poke},
+    regs::Arguments,
+    window::Room,
 };
 
 /// A set.
 pub(crate) struct Set {
     words: *mut u64,
     first: u32,
+    /// Of the acquirer.
+    registers: Arguments,
 }
 
 impl Set {
-    /// The one that may hold `key`; `None` never happens.
+    /// The one that may hold `key`; `None` never happens. Who writes a record says with which
+    /// registers its maker came.
     #[inline(always)]
-    pub(crate) fn of(key: Key) -> Option<Self> {
+    pub(crate) fn of(key: Key, registers: Arguments) -> Option<Self> {
         let set = key.set(maps::nursery_sets());
         let words = maps::WORDS.get_ptr_mut(set)?.cast();
         Some(Self {
             words,
             first: set * WAYS,
+            registers,
         })
     }
 
@@ -93,14 +99,16 @@ impl Memory for Set {
         if let Some(place) = self.record(way) {
             poke(place, *record);
         }
+        if let Some(room) = Room::of_slot(self.first + way) {
+            room.copy(self.registers);
+        }
         Ok(())
     }
 
     #[inline(always)]
     fn evict(&self, way: u32) -> Result<(), Infallible> {
-        if let Some(place) = self.record(way) {
-            let tgid = peek(field_of!(place, Acquired, tgid));
-            emit::send_acquired(place, tgid, Stat::Evicted);
+        if let (Some(place), Some(room)) = (self.record(way), Room::of_slot(self.first + way)) {
+            room.send(peek(place), Stat::Evicted);
         }
         Ok(())
     }

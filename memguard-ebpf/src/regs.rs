@@ -1,5 +1,5 @@
-//! Arguments of a system call at its exit, from the saved user registers; one block per
-//! architecture.
+//! The user's registers as they were saved at the entry of a system call: its arguments, and where
+//! it came from; one block per architecture.
 //!
 //! `bpf_task_pt_regs` gives them as a BTF pointer, so that each is a plain load of a few
 //! nanoseconds where a stash at entry costs 158. Slots are eight bytes each, in the order of the
@@ -16,10 +16,13 @@ pub(crate) struct Arguments(*const u64);
 
 #[cfg(any(bpf_target_arch = "x86_64", not(target_arch = "bpf")))]
 mod slot {
+    pub(super) const BP: usize = 4;
     pub(super) const R10: usize = 7;
     pub(super) const DX: usize = 12;
     pub(super) const SI: usize = 13;
     pub(super) const DI: usize = 14;
+    pub(super) const IP: usize = 16;
+    pub(super) const SP: usize = 19;
 }
 
 impl Arguments {
@@ -34,6 +37,30 @@ impl Arguments {
     #[inline(always)]
     fn slot(self, index: usize) -> u64 {
         peek(self.0.wrapping_add(index))
+    }
+
+    /// For who needs none.
+    #[inline(always)]
+    pub(crate) const fn none() -> Self {
+        Self(core::ptr::null())
+    }
+
+    /// Instruction pointer: behind the instruction that entered the kernel.
+    #[inline(always)]
+    pub(crate) fn ip(self) -> u64 {
+        self.slot(slot::IP)
+    }
+
+    /// Stack pointer.
+    #[inline(always)]
+    pub(crate) fn sp(self) -> u64 {
+        self.slot(slot::SP)
+    }
+
+    /// Frame pointer, or whatever the program keeps in that register.
+    #[inline(always)]
+    pub(crate) fn bp(self) -> u64 {
+        self.slot(slot::BP)
     }
 
     /// First argument.

@@ -171,12 +171,41 @@ pub struct CommonArgs {
     /// As text, say nothing but findings and errors
     #[arg(short, long)]
     pub quiet: bool,
+    /// How much of the stack to copy where a handle is acquired: more reaches further up, and leaves
+    /// room for fewer young handles
+    #[arg(long, value_enum, value_name = "SIZE", default_value = "2k")]
+    pub stack_bytes: StackBytes,
     /// Slots of the nursery, in sets of eight
     #[arg(long, hide = true, value_parser = power_of_two, env = "MEMGUARD_NURSERY_SETS")]
     pub nursery_sets: Option<u32>,
     /// Bytes of the ring buffer
     #[arg(long, hide = true, value_parser = power_of_two, env = "MEMGUARD_RING_BYTES")]
     pub ring_bytes: Option<u32>,
+}
+
+/// Sizes of the copied part of a stack, with the registers and the record it travels behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StackBytes {
+    /// 2 KiB
+    #[value(name = "2k")]
+    Two,
+    /// 4 KiB
+    #[value(name = "4k")]
+    Four,
+    /// 16 KiB
+    #[value(name = "16k")]
+    Sixteen,
+}
+
+impl StackBytes {
+    /// In bytes.
+    pub fn bytes(self) -> u32 {
+        match self {
+            Self::Two => 2 << 10,
+            Self::Four => 4 << 10,
+            Self::Sixteen => 16 << 10,
+        }
+    }
 }
 
 /// Options of `doctor`.

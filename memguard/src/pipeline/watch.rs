@@ -62,10 +62,11 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 pub(super) fn sizes(args: &CommonArgs) -> Sizes {
-    let default = Sizes::default();
+    let default = Sizes::of_windows(args.stack_bytes.bytes());
     Sizes {
         nursery_sets: args.nursery_sets.unwrap_or(default.nursery_sets),
         ring_bytes: args.ring_bytes.unwrap_or(default.ring_bytes),
+        ..default
     }
 }
 

@@ -9,7 +9,7 @@ use memguard_common::{
 };
 
 use crate::{
-    emit::{count, send, send_acquired},
+    emit::{count, send},
     filter,
     kernel::{self, Table, Task},
     maps,
@@ -17,6 +17,7 @@ use crate::{
     nursery::Set,
     probes::{RESULT_OR_FIRST, SYSCALL_NUMBER, field},
     regs::Arguments,
+    window::Room,
 };
 
 /// A call of a watched task that has succeeded.
@@ -96,7 +97,9 @@ impl Success {
             table: record.table,
             handle: record.handle,
         };
-        let Some(set) = Set::of(key) else { return };
+        let Some(set) = Set::of(key, self.arguments) else {
+            return;
+        };
         // One arm each: a ticket that exists on some paths only becomes a register that the
         // verifier finds unwritten on the others.
         let Ok(placed) = nursery::acquire(&set, &record);
@@ -111,6 +114,7 @@ impl Success {
                 false
             }
             Placed::Nowhere => {
+                self.copy_stack();
                 self.tell(&record);
                 true
             }
@@ -131,6 +135,14 @@ impl Success {
         }
     }
 
+    /// Before [`Success::direct`]: once, however many descriptors there are.
+    #[inline(always)]
+    pub(super) fn copy_stack(&self) {
+        if let Some(room) = Room::aside() {
+            room.copy(self.arguments);
+        }
+    }
+
     /// Sends a descriptor straight to the agent: of rare calls that make several at once, which
     /// would make the verifier follow the nursery's protocol for each.
     #[inline(always)]
@@ -144,7 +156,9 @@ impl Success {
 
     #[inline(always)]
     fn tell(&self, record: &Acquired) {
-        send_acquired(&raw const *record, record.tgid, Stat::Direct);
+        if let Some(room) = Room::aside() {
+            room.send(*record, Stat::Direct);
+        }
         if self.table.file(record.handle as u32).is_none() {
             taken_back(record);
         }

@@ -43,7 +43,10 @@ fn acquire_one(context: TracePointContext) {
         return;
     };
     match place(&success).and_then(user::<u32>) {
-        Some(fd) => success.direct(fd),
+        Some(fd) => {
+            success.copy_stack();
+            success.direct(fd);
+        }
         None => count(Stat::Failed),
     }
 }

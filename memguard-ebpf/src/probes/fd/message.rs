@@ -73,6 +73,7 @@ fn descriptors(success: &Success, array: u64, number: u64) {
     // The call is counted as one already.
     let looked_at = number.min(u64::from(DESCRIPTORS));
     add(Stat::Seen, looked_at - 1);
+    success.copy_stack();
     for index in 0..DESCRIPTORS {
         if u64::from(index) >= number {
             return;

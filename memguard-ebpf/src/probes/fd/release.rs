@@ -42,7 +42,9 @@ pub(super) fn release(fd: u32) {
         table: table.address,
         handle: u64::from(fd),
     };
-    let Some(set) = Set::of(key) else { return };
+    let Some(set) = Set::of(key, Arguments::none()) else {
+        return;
+    };
     let Ok(erased) = nursery::release(
         &set,
         &Identity {

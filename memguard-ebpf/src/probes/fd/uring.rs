@@ -102,14 +102,17 @@ fn uring_complete(context: TracePointContext) {
     let result: i32 = field(&context, RESULT);
     let task = Task::current();
     match (result, task.table()) {
-        (0.., Some(table)) => Success {
-            task,
-            table,
-            number: IO_URING_NUMBER,
-            result: result as u32,
-            arguments: Arguments::of(task),
+        (0.., Some(table)) => {
+            let success = Success {
+                task,
+                table,
+                number: IO_URING_NUMBER,
+                result: result as u32,
+                arguments: Arguments::of(task),
+            };
+            success.copy_stack();
+            success.direct(success.result);
         }
-        .direct(result as u32),
         _ => count(Stat::Failed),
     }
 }

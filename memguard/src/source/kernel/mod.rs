@@ -26,6 +26,7 @@ use aya::{
     programs::{ProgramError, TracePoint},
 };
 use memguard_common::{
+    event::{POOL_ELEMENT, WINDOW_SHIFTS},
     nursery::{SETS, WAYS},
     settings::{CgroupFilter, FILTERS, Layout, Scope, Settings},
     stats::Stat,
@@ -37,7 +38,7 @@ use self::{
     plan::{Plan, Probe},
 };
 pub use self::{
-    nursery::{Nursery, RECORD},
+    nursery::{Nursery, RECORD, Windows},
     ring::Ring,
 };
 use crate::model::ids::Stamp;
@@ -92,22 +93,37 @@ pub struct Sizes {
     pub nursery_sets: u32,
     /// Bytes of the ring.
     pub ring_bytes: u32,
+    /// Bytes of a slot in the pool of windows.
+    pub window_bytes: u32,
 }
 
-impl Default for Sizes {
-    fn default() -> Self {
-        Self {
-            nursery_sets: SETS,
-            ring_bytes: 4 << 20,
-        }
-    }
-}
 
 impl Sizes {
+    /// The usual ones: the memory for windows is the same whatever their size, a power of two in
+    /// [`WINDOW_SHIFTS`], and the number of slots follows.
+    pub fn of_windows(window_bytes: u32) -> Self {
+        let smallest = 1 << *WINDOW_SHIFTS.start();
+        Self {
+            nursery_sets: SETS * smallest / window_bytes,
+            ring_bytes: 4 << 20,
+            window_bytes,
+        }
+    }
+
     /// Where acquisitions begin to be dropped: the last quarter of the ring is for releases and
     /// deaths.
     fn watermark(self) -> u32 {
         self.ring_bytes / 4 * 3
+    }
+
+    fn slots(self) -> u32 {
+        self.nursery_sets.saturating_mul(WAYS)
+    }
+
+    /// Bytes of the pool of windows.
+    fn pool(self) -> usize {
+        let bytes = self.slots() as usize * self.window_bytes as usize;
+        bytes.next_multiple_of(POOL_ELEMENT)
     }
 }
 
@@ -173,7 +189,8 @@ impl Kernel {
     fn load_with(layout: Layout, sizes: Sizes, log: VerifierLogLevel) -> Result<Self, KernelError> {
         let layout = LayoutBytes(layout);
         let numbers = plan::call_numbers();
-        let slots = sizes.nursery_sets.saturating_mul(WAYS);
+        let shift = sizes.window_bytes.trailing_zeros();
+        let elements = (sizes.pool() / POOL_ELEMENT) as u32;
         let mut ebpf = EbpfLoader::new()
             .btf(None)
             .verifier_log_level(log)
@@ -181,7 +198,9 @@ impl Kernel {
             .override_global("CALL_NUMBERS", &numbers, true)
             .override_global("NURSERY_SETS", &sizes.nursery_sets, true)
             .map_max_entries("WORDS", sizes.nursery_sets)
-            .map_max_entries("RECORDS", slots)
+            .override_global("WINDOW_SHIFT", &shift, true)
+            .map_max_entries("RECORDS", sizes.slots())
+            .map_max_entries("WINDOWS", elements)
             .map_max_entries("RING", sizes.ring_bytes)
             .load(object().as_ref())
             .map_err(|error| KernelError::Load(Box::new(error)))?;
@@ -193,16 +212,18 @@ impl Kernel {
         let bytes = memory(&ebpf);
         #[cfg(feature = "debug-log")]
         let lines = debug_log::Lines::of(&mut ebpf);
-        let slots = (sizes.nursery_sets * WAYS) as usize;
+        let slots = sizes.slots() as usize;
         let words = map_array(&ebpf, "WORDS", slots * size_of::<u64>())?;
         let records = map_array(&ebpf, "RECORDS", slots * RECORD)?;
+        let windows = map_array(&ebpf, "WINDOWS", sizes.pool())?;
+        let windows = Windows::new(windows, sizes.window_bytes);
         let mut kernel = Self {
             settings: map_array(&ebpf, "SETTINGS", size_of::<Settings>())?,
             current: Settings::default(),
             counters: take(&mut ebpf, "STATS")?,
             pids: take(&mut ebpf, "PIDS")?,
             losses: take(&mut ebpf, "LOSSES")?,
-            nursery: Nursery::new(words, records, sizes.nursery_sets),
+            nursery: Nursery::new(words, records, windows, sizes.nursery_sets),
             ring: Some(take(&mut ebpf, "RING")?),
             attached: Vec::new(),
             ebpf,
@@ -213,6 +234,7 @@ impl Kernel {
         };
         kernel.current.agent = std::process::id();
         kernel.current.ring_watermark = sizes.watermark();
+        kernel.current.window_watermark = sizes.ring_bytes / 2;
         kernel.settings.store(&kernel.current);
         Ok(kernel)
     }

@@ -10,7 +10,7 @@ use std::sync::atomic::{
 
 use hashbrown::HashMap;
 use memguard_common::{
-    event::Acquired,
+    event::{ACQUIRED_BYTES, Acquired, Window},
     nursery::{Key, Phase, State, WAYS},
 };
 
@@ -26,31 +26,67 @@ const STAMP: usize = 1;
 const TABLE: usize = 2;
 const HANDLE: usize = 4;
 
+/// The mapped pool of windows: for each slot, behind the place where a record is put together to be
+/// sent, registers and stack of the acquirer.
+#[derive(Debug)]
+pub struct Windows {
+    pool: Mapping,
+    /// Words of a slot.
+    words: usize,
+}
+
+impl Windows {
+    /// `bytes` is the size of a slot.
+    pub fn new(pool: Mapping, bytes: u32) -> Self {
+        let words = bytes as usize / size_of::<u64>();
+        Self { pool, words }
+    }
+
+    /// Appends what a slot holds. May be torn, which the caller's compare-and-swap finds out.
+    fn append(&self, slot: usize, record: &mut Vec<u8>) {
+        const FIRST: usize = size_of::<Acquired>() / size_of::<u64>();
+        const HEAD: usize = size_of::<Window>() / size_of::<u64>();
+        const LENGTH: usize = FIRST + HEAD - 1;
+        let start = slot * self.words;
+        let words = &self.pool.words()[start..start + self.words];
+        let length = words[LENGTH].load(Relaxed) as u32 as usize;
+        let length = length.min(self.words * size_of::<u64>() - ACQUIRED_BYTES);
+        let last = FIRST + HEAD + length.div_ceil(size_of::<u64>());
+        let taken = words[FIRST..last].iter();
+        record.extend(taken.flat_map(|word| word.load(Relaxed).to_ne_bytes()));
+    }
+}
+
 /// The mapped nursery.
 #[derive(Debug)]
 pub struct Nursery {
     words: Mapping,
     records: Mapping,
+    windows: Windows,
     sets: u32,
+    /// What is taken from a slot, put together.
+    taken: Vec<u8>,
 }
 
 impl Nursery {
     /// `sets` is the number of sets of both maps.
-    pub fn new(words: Mapping, records: Mapping, sets: u32) -> Self {
+    pub fn new(words: Mapping, records: Mapping, windows: Windows, sets: u32) -> Self {
         Self {
             words,
             records,
+            windows,
             sets,
+            taken: Vec::new(),
         }
     }
 
     /// Takes every record up to the stamp `cutoff`, and of dead tables every one up to their death,
-    /// and gives its bytes to `take`. Returns how many.
+    /// and gives its bytes, as they would have come through the ring, to `take`. Returns how many.
     pub fn sweep(
-        &self,
+        &mut self,
         cutoff: Stamp,
         dead: &HashMap<TableId, Stamp>,
-        mut take: impl FnMut(&[u8; RECORD]),
+        mut take: impl FnMut(&[u8]),
     ) -> u64 {
         let due = |record: &[u64; RECORD_WORDS]| {
             let stamp = Stamp(record[STAMP]);
@@ -64,8 +100,14 @@ impl Nursery {
                 continue;
             }
             let record = self.record(slot);
-            if due(&record) && exchange(word, seen, seen.emptied()) {
-                take(&bytes(&record));
+            if !due(&record) {
+                continue;
+            }
+            self.taken.clear();
+            self.taken.extend(bytes(&record));
+            self.windows.append(slot, &mut self.taken);
+            if exchange(word, seen, seen.emptied()) {
+                take(&self.taken);
                 taken += 1;
             }
         }
