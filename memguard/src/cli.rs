@@ -44,6 +44,9 @@ pub enum Command {
     /// The leaking program of the tour
     #[command(hide = true)]
     DemoLeaker,
+    /// The process that reads files of others and names what is in them
+    #[command(hide = true)]
+    Symbolize,
 }
 
 const WATCH_EXAMPLES: &str = "\

@@ -12,6 +12,7 @@ pub mod detect;
 pub mod doctor;
 pub mod failure;
 pub mod findings;
+pub mod heap;
 pub mod identify;
 pub mod ledger;
 pub mod model;

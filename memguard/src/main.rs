@@ -5,8 +5,11 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use memguard::{
     cli::{self, Cli, Command},
-    complain, demo, doctor, pipeline, tell,
+    complain, demo, doctor, heap, origin, pipeline, tell,
 };
+
+#[global_allocator]
+static HEAP: heap::Counting = heap::Counting;
 
 fn main() -> ExitCode {
     let code = match Cli::parse().command {
@@ -19,6 +22,7 @@ fn main() -> ExitCode {
         Some(Command::Doctor(args)) => Ok(doctor::doctor(args.json)),
         Some(Command::Demo) => demo::demo(),
         Some(Command::DemoLeaker) => Ok(demo::leak()),
+        Some(Command::Symbolize) => return origin::symbolize::child_main(),
     };
     let code = code.unwrap_or_else(|failure| {
         complain(&failure.to_string());

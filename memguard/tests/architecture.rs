@@ -67,6 +67,7 @@ fn the_core_reads_no_clock_no_file_and_no_network() {
         "cost.rs",
         "demo.rs",
         "doctor.rs",
+        "heap.rs",
         "identify.rs",
         "ledger/tests.rs",
         "lib.rs",

@@ -25,6 +25,7 @@ pub mod leaky;
 pub mod lines;
 pub mod machine;
 pub mod nginx;
+pub mod origins;
 pub mod postgres;
 pub mod programs;
 pub mod running;

@@ -22,9 +22,16 @@ const DEBIAN_COMPILER: [&str; 2] = ["rustc-web", "libstd-rust-web-dev-bpf"];
 const NGINX: &str = "nginx-light";
 
 /// Programs that the kernel tests run, and the packages that hold them.
-const TEST_PROGRAMS: [(&str, &str); 6] = [
+const TEST_PROGRAMS: [(&str, &str); 13] = [
     ("gcc", "gcc"),
+    ("g++", "g++"),
+    ("musl-gcc", "musl-tools"),
+    ("go", "golang-go"),
+    ("objdump", "binutils"),
+    ("xz", "xz-utils"),
     ("python3", "python3"),
+    ("python3-config", "python3-dev"),
+    ("node", "nodejs"),
     ("nginx", NGINX),
     ("curl", "curl"),
     ("wrk", "wrk"),

@@ -1,6 +1,9 @@
 //! Every test there is, in the order in which failures are cheapest. This is what CI runs.
 
-use std::time::{Duration, Instant};
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result};
 
@@ -42,8 +45,12 @@ pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<()> {
     })?;
     phases.run("lints", || check::run(&check::Options {}, workspace))?;
     phases.run("unit tests", || shell::run(&mut workspace.cargo(["test"])))?;
+    if long {
+        phases.run("exploration", || exploration(workspace))?;
+    }
     if !no_kernel {
         phases.run("release build", || release_build(workspace))?;
+        phases.run("side-band", || sideband_tests(workspace))?;
         phases.run("kernel tests", || kernel_tests(long, workspace))?;
     }
     phases.summarize(no_kernel);
@@ -54,23 +61,46 @@ fn release_build(workspace: &Workspace) -> Result<()> {
     shell::run(&mut workspace.cargo(["build", "--release", "--package=memguard"]))
 }
 
-/// Builds as the user and runs as root, one test after the other: they watch the whole host. A host
-/// that refuses BPF makes them fail where `CI` is set, and say that they were skipped elsewhere.
+/// The large programs of the nursery protocol, in all interleavings.
+fn exploration(workspace: &Workspace) -> Result<()> {
+    let mut cargo = workspace.cargo(["test", "--release", "--package=memguard-common"]);
+    cargo.args(["--test=explore", "--", "--ignored", "--nocapture"]);
+    shell::run(&mut cargo)
+}
+
+/// What of the agent's own tests needs root.
+fn sideband_tests(workspace: &Workspace) -> Result<()> {
+    let mut cargo = test_as_root(["--package=memguard", "--lib"], workspace)?;
+    cargo.args(["--", "--ignored", "--test-threads=1", "source::kernel::"]);
+    shell::run(&mut cargo)
+}
+
+/// One test after the other: they watch the whole host. A host that refuses BPF makes them fail
+/// where `CI` is set, and say that they were skipped elsewhere.
 fn kernel_tests(long: bool, workspace: &Workspace) -> Result<()> {
-    let mut cargo = workspace.cargo(["test", "--package=memguard-tests"]);
+    let mut cargo = test_as_root(["--package=memguard-tests"], workspace)?;
+    cargo
+        .args(["--", "--test-threads=1"])
+        .env("MEMGUARD_BIN", workspace.agent());
+    if long {
+        // What a race met, and how often, is what it is run for.
+        cargo.args(["--include-ignored", "--nocapture"]);
+        cargo.env("MEMGUARD_LONG", "1");
+    }
+    shell::run(&mut cargo)
+}
+
+/// Builds tests as the user and runs them as root.
+fn test_as_root<const N: usize>(which: [&str; N], workspace: &Workspace) -> Result<Command> {
+    let mut cargo = workspace.cargo(["test"]);
+    cargo.args(which);
     if workspace.needs_sudo()? {
         let [sudo, keep] = SUDO;
         cargo.arg(format!(
             "--config=target.'cfg(unix)'.runner=['{sudo}', '{keep}']"
         ));
     }
-    cargo
-        .args(["--", "--test-threads=1"])
-        .env("MEMGUARD_BIN", workspace.agent());
-    if long {
-        cargo.arg("--include-ignored").env("MEMGUARD_LONG", "1");
-    }
-    shell::run(&mut cargo)
+    Ok(cargo)
 }
 
 /// What ran, and how long it took.

@@ -1,4 +1,261 @@
 //! From a window of the stack to the line of source that acquired a handle.
+//!
+//! [`Origins`] is the agent's end of two threads. The first keeps the lists of modules
+//! (`modules`), reads the files that code is run from (`image`), unwinds windows (`unwind`) and
+//! interns what comes out (`stacks`); it costs about a microsecond a window. The second asks
+//! [`symbolize`] for names, which may take seconds, and only for what is reported; [`application`]
+//! says which of the named frames are the program's own.
+//!
+//! Everything that comes from a traced process is untrusted: its stack, its files, the names of
+//! its files. Every frame that cannot be proved ends the stack, with a reason.
 
 pub mod application;
+mod calls;
+mod image;
+mod layout;
+mod modules;
+mod naming;
+mod registers;
+mod stacks;
 pub mod symbolize;
+mod unwind;
+mod walk;
+mod worker;
+
+#[cfg(test)]
+mod parity;
+#[cfg(test)]
+mod scratch;
+#[cfg(test)]
+mod testing;
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+        mpsc::Sender,
+    },
+};
+
+use tokio::sync::mpsc::Receiver;
+
+use self::worker::Task;
+use crate::{
+    ledger::HandleId,
+    model::{
+        ids::{ProcessId, Stamp},
+        origin::{ModuleEvent, NamedStack, StackId, Window},
+    },
+};
+
+/// Most windows that wait to be unwound; what comes then goes on without an origin, counted.
+pub const WINDOWS: usize = 2048;
+
+/// Most requests for names that wait.
+pub const REQUESTS: usize = 1024;
+
+/// Most answers that wait to be taken; the threads wait then.
+const ANSWERS: usize = 4096;
+
+/// Gives everything that the side-band holds, in any order, to its argument. Called by the
+/// unwinding thread before each batch of windows, and ten times a second where there are none.
+pub type ModuleSource = Box<dyn FnMut(&mut dyn FnMut(ModuleEvent)) + Send>;
+
+/// A window to unwind.
+#[derive(Debug)]
+pub struct Work {
+    /// What was acquired; comes back in the answer.
+    pub handle: HandleId,
+    /// Who acquired it.
+    pub process: ProcessId,
+    /// When: which of the process's modules were mapped then.
+    pub stamp: Stamp,
+    /// What the kernel copied.
+    pub window: Window,
+}
+
+/// What the threads have to say. Stacks and barriers come in the order of their requests; names
+/// come when they are there.
+#[derive(Debug)]
+pub enum Answer {
+    /// A window was unwound.
+    Unwound {
+        /// As in [`Work`].
+        handle: HandleId,
+        /// As in [`Work`].
+        process: ProcessId,
+        /// What came out; equal stacks have equal numbers.
+        stack: StackId,
+    },
+    /// Everything that was requested before [`Origins::barrier`] gave this number is answered,
+    /// except names.
+    Barrier(u64),
+    /// Names, for [`Origins::name`].
+    Named {
+        /// As in the request.
+        ticket: u64,
+        /// In the order of the request, without those that are forgotten.
+        stacks: Vec<Arc<NamedStack>>,
+    },
+}
+
+/// What the threads have done, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Windows unwound.
+    pub unwound: u64,
+    /// Of these, stacks that do not reach the program's beginning.
+    pub incomplete: u64,
+    /// Windows refused because too many were waiting.
+    pub dropped: u64,
+    /// Requests for names refused because too many were waiting.
+    pub unnamed: u64,
+    /// Stacks forgotten to make room for others.
+    pub stacks_evicted: u64,
+    /// Files forgotten to make room for others; they are read again when they are met again.
+    pub images_evicted: u64,
+    /// Processes whose modules were forgotten to make room for others.
+    pub processes_evicted: u64,
+    /// Mappings beyond what is kept of one process.
+    pub mappings_dropped: u64,
+    /// Records that the side-band lost.
+    pub sideband_lost: u64,
+}
+
+/// [`Counts`] while they are being counted.
+#[derive(Debug, Default)]
+struct Counters {
+    unwound: AtomicU64,
+    incomplete: AtomicU64,
+    dropped: AtomicU64,
+    unnamed: AtomicU64,
+    stacks_evicted: AtomicU64,
+    images_evicted: AtomicU64,
+    processes_evicted: AtomicU64,
+    mappings_dropped: AtomicU64,
+    sideband_lost: AtomicU64,
+    /// Windows that wait, at most [`WINDOWS`].
+    windows: AtomicUsize,
+    /// Requests for names that wait, at most [`REQUESTS`].
+    requests: AtomicUsize,
+}
+
+/// The agent's end. Dropping it ends the threads, and with them the process that names.
+#[derive(Debug)]
+pub struct Origins {
+    tasks: Sender<Task>,
+    answers: Receiver<Answer>,
+    counters: Arc<Counters>,
+    barriers: u64,
+}
+
+impl Origins {
+    /// Starts the threads. `modules` is the side-band; `procfs` is where processes are looked up,
+    /// `/proc` in production.
+    pub fn start(modules: ModuleSource, procfs: PathBuf) -> io::Result<Self> {
+        let counters = Arc::<Counters>::default();
+        let (answer, answers) = tokio::sync::mpsc::channel(ANSWERS);
+        let tasks = worker::start(modules, procfs, answer, Arc::clone(&counters))?;
+        Ok(Self {
+            tasks,
+            answers,
+            counters,
+            barriers: 0,
+        })
+    }
+
+    /// Asks for a window to be unwound; false where too many wait, and there will be no answer.
+    pub fn unwind(&mut self, work: Work) -> bool {
+        let room = enter(&self.counters.windows, WINDOWS);
+        if !room {
+            add(&self.counters.dropped, 1);
+        }
+        room && self.request(Task::Unwind(work))
+    }
+
+    /// A number that comes back when everything before it, except names, has been answered.
+    pub fn barrier(&mut self) -> u64 {
+        self.barriers += 1;
+        self.request(Task::Barrier(self.barriers));
+        self.barriers
+    }
+
+    /// Asks for the names of stacks, whose files and perf maps are looked for through `process`
+    /// first; false where too many requests wait, and there will be no answer.
+    pub fn name(&mut self, ticket: u64, stacks: Vec<StackId>, process: ProcessId) -> bool {
+        let room = enter(&self.counters.requests, REQUESTS);
+        if !room {
+            add(&self.counters.unnamed, 1);
+        }
+        room && self.request(Task::Name {
+            ticket,
+            stacks,
+            process,
+        })
+    }
+
+    /// Nobody will ask for this process again: it has ended and is judged.
+    pub fn forget(&mut self, process: ProcessId) {
+        self.request(Task::Forget(process));
+    }
+
+    /// The next answer, where there is one.
+    pub fn try_next(&mut self) -> Option<Answer> {
+        self.answers.try_recv().ok()
+    }
+
+    /// The next answer. Safe to give up at any time: none is lost.
+    pub async fn next(&mut self) -> Answer {
+        match self.answers.recv().await {
+            Some(answer) => answer,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// What was done so far.
+    pub fn counts(&self) -> Counts {
+        self.counters.snapshot()
+    }
+
+    /// False where the thread has gone, which it does not do before this value is dropped.
+    fn request(&self, task: Task) -> bool {
+        self.tasks.send(task).is_ok()
+    }
+}
+
+impl Counters {
+    fn snapshot(&self) -> Counts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counts {
+            unwound: read(&self.unwound),
+            incomplete: read(&self.incomplete),
+            dropped: read(&self.dropped),
+            unnamed: read(&self.unnamed),
+            stacks_evicted: read(&self.stacks_evicted),
+            images_evicted: read(&self.images_evicted),
+            processes_evicted: read(&self.processes_evicted),
+            mappings_dropped: read(&self.mappings_dropped),
+            sideband_lost: read(&self.sideband_lost),
+        }
+    }
+}
+
+/// Takes one of `limit` places. Only one thread enters, so nobody overtakes between the two steps.
+fn enter(waiting: &AtomicUsize, limit: usize) -> bool {
+    let room = waiting.load(Ordering::Relaxed) < limit;
+    if room {
+        waiting.fetch_add(1, Ordering::Relaxed);
+    }
+    room
+}
+
+/// Gives the place back.
+fn leave(waiting: &AtomicUsize) {
+    waiting.fetch_sub(1, Ordering::Relaxed);
+}
+
+fn add(counter: &AtomicU64, count: u64) {
+    counter.fetch_add(count, Ordering::Relaxed);
+}

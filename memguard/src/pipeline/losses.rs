@@ -5,6 +5,7 @@ use memguard_common::stats::Stat;
 
 use super::{Agent, sorted};
 use crate::{
+    heap,
     model::{
         finding::Evidence,
         ids::ProcessId,
@@ -115,6 +116,8 @@ impl Agent {
             ("acquisitions.swept", self.tally.swept),
             ("acquisitions.held", self.kernel.nursery.live()),
             ("records.undecodable", self.tally.undecodable),
+            ("heap.bytes", heap::bytes()),
+            ("heap.blocks", heap::blocks()),
             ("ledger.state", self.ledger.state_count() as u64),
             ("ledger.held", self.ledger.held_count() as u64),
             ("ledger.replaced", oddities.replaced),

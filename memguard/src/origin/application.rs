@@ -1,1 +1,0 @@
-//! Which frames of a stack are the program's own.

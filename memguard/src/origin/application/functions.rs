@@ -1,0 +1,312 @@
+//! What a frame belongs to by the name of its function and by its source file.
+
+use std::path::Path;
+
+use super::{Owner, signature};
+
+/// Begin a program or a thread: names that only the C library or the linker may use, and those
+/// that count only within the C library's file, a static program, or one in Go.
+const STARTS: &[&str] = &[
+    "_start _start_c _dl_start _dl_start_user __clone __clone3 clone clone3 start_thread start",
+    "start_c11 call_init libc_start_main_stage2",
+    "runtime.goexit runtime.main runtime.mstart runtime.rt0_go runtime.asmcgocall",
+];
+
+/// How names begin that the standards reserve for the C library and the compiler's run time, and
+/// names with a prefix that a library gives to all that it has.
+const RESERVED: &[(Owner, &str)] = &[
+    (Owner::Start, "__libc_start _rt0_"),
+    (
+        Owner::System,
+        "__libc_ _IO_ __GI_ _dl_ __pthread_ __nss_ __res_ __syscall __fortify_",
+    ),
+    // Sanitizers, which clang links into the program.
+    (
+        Owner::System,
+        "__interceptor_ ___interceptor_ __asan_ __tsan_ __msan_ __lsan_ __sanitizer_",
+    ),
+    // Allocators; `_rjem_` is jemalloc in Rust.
+    (
+        Owner::System,
+        "_rjem_ je_malloc je_calloc je_realloc je_arena_ je_extent_ je_pages_ je_ehooks_ je_large_",
+    ),
+    (
+        Owner::System,
+        "tcmalloc:: tc_malloc tc_calloc tc_realloc tc_new mi_malloc mi_heap_ mi_segment_ _mi_",
+    ),
+    // Rust's shims for allocation and panics; its names of everything else have a path.
+    (
+        Owner::Language,
+        "__rust_ __rustc __rdl_ __rg_ rust_begin_unwind rust_eh_personality",
+    ),
+    // The run time of C++.
+    (Owner::Language, "__cxa_ __gxx_ _Unwind_"),
+    // Calls from Go to C.
+    (Owner::Language, "_cgo_ x_cgo_ crosscall1 crosscall2"),
+];
+
+/// The C library's functions that acquire something, or are between those and their callers,
+/// without the underscores before and the `64` and `_nocancel` behind their names. In a static
+/// program nothing but the name tells them from the program's own.
+const C_LIBRARY: &[&str] = &[
+    // Descriptors.
+    "open openat openat2 creat dup dup2 dup3 fcntl ioctl pipe pipe2 socket socketpair accept",
+    "accept4 recvmsg recvmmsg epoll_create epoll_create1 eventfd timerfd_create signalfd",
+    "inotify_init inotify_init1 fanotify_init memfd_create userfaultfd perf_event_open pidfd_open",
+    "pidfd_getfd open_by_handle_at mq_open shm_open posix_openpt getpt openpty forkpty syscall",
+    "syscall_cp syscall_cp_c sys_open_cp",
+    // Streams, directories and temporary files.
+    "fopen fopen_internal fopen_maybe_mmap freopen fdopen popen proc_open new_proc_open",
+    "spawn_process tmpfile opendir opendirat opendir_tail fdopendir alloc_dir scandir scandirat",
+    "ftw nftw glob mkstemp mkostemp mkstemps mkostemps gen_tempname gen_tempfd try_tempname_len",
+    "setmntent catopen iconv_open",
+    // Names and logs.
+    "getaddrinfo gaih_inet gethostbyname gethostbyname_r gethostbyname2_r getpwnam_r getpwuid_r",
+    "getgrnam_r getgrgid_r openlog syslog vsyslog dlopen dlmopen",
+    // Memory.
+    "mmap munmap mremap brk sbrk morecore default_morecore glibc_morecore shmat malloc calloc",
+    "realloc reallocarray memalign aligned_alloc posix_memalign valloc pvalloc mid_memalign",
+    "int_malloc int_realloc int_memalign sysmalloc sysmalloc_mmap mremap_chunk new_heap",
+    "alloc_new_heap arena_get2 tcache_init malloc_hook_ini alloc_slot alloc_group alloc_meta",
+    "expand_heap strdup strndup getdelim getline asprintf vasprintf open_memstream",
+    // Threads and processes.
+    "pthread_create pthread_create_2_1 allocate_stack allocate_thread_stack fork vfork",
+    "posix_spawn posix_spawnp spawni",
+];
+
+/// First elements of the paths of Go's standard packages.
+const GO_STANDARD: &[&str] = &[
+    "archive bufio bytes cmp compress container context crypto database debug embed encoding",
+    "errors expvar flag fmt go hash html image index io iter log maps math mime net os path plugin",
+    "reflect regexp slices sort strconv strings sync testing text time type unicode unique unsafe",
+    "vendor weak",
+];
+
+/// What stands between Go's other packages and the kernel. The last is no standard package, but
+/// holds nothing but system calls.
+const GO_SYSTEM: &[&str] = &["internal runtime syscall golang.org/x/sys"];
+
+/// Parts of source paths: Rust's standard library as it is built and as `rust-src` installs it;
+/// the headers of C++, whose functions are compiled into every program.
+const LANGUAGE_FILES: &[&str] = &[
+    "/rustlib/src/rust/library/",
+    "/include/c++/",
+    "/libstdc++-v3/",
+    "/libcxx/",
+];
+
+/// Parts of source paths of C libraries that were linked into a program.
+const SYSTEM_FILES: &[&str] = &["/glibc-", "/musl-", "/sysdeps/unix/"];
+
+/// Whether the function only leads to the program.
+pub(super) fn is_start(function: &str) -> bool {
+    words(STARTS).any(|name| name == function)
+        || owner_by_reserved_name(function) == Some(Owner::Start)
+}
+
+pub(super) fn owner_by_file(path: &str) -> Option<Owner> {
+    let contains = |parts: &[&str]| parts.iter().any(|part| path.contains(part));
+    // The compiler writes the commit that it was built from.
+    let rust = path
+        .strip_prefix("/rustc/")
+        .and_then(|path| path.split_once('/'));
+    if rust.is_some_and(|(_, path)| path.starts_with("library/")) || contains(LANGUAGE_FILES) {
+        return Some(Owner::Language);
+    }
+    contains(SYSTEM_FILES).then_some(Owner::System)
+}
+
+/// By names that no program may give to its own functions.
+pub(super) fn owner_by_reserved_name(function: &str) -> Option<Owner> {
+    if function == "_start" {
+        return Some(Owner::Start);
+    }
+    if function.starts_with("operator new") {
+        return Some(Owner::Language);
+    }
+    let begins = |names: &str| names.split(' ').any(|name| function.starts_with(name));
+    let found = RESERVED.iter().find(|(_, names)| begins(names));
+    found.map(|(owner, _)| *owner)
+}
+
+/// By the names of the C library's functions, which a program that has them in the same file does
+/// not give to others.
+pub(super) fn owner_in_static_program(function: &str) -> Option<Owner> {
+    if words(STARTS).any(|name| name == function) {
+        return Some(Owner::Start);
+    }
+    let name = function.trim_start_matches('_');
+    let name = name.strip_suffix("_nocancel").unwrap_or(name);
+    let name = name.strip_suffix("64").unwrap_or(name);
+    let known = words(C_LIBRARY).any(|function| function == name);
+    known.then_some(Owner::System)
+}
+
+/// By the package, for functions of Go: `net/http.(*Client).Do`.
+pub(super) fn owner_by_package(function: &str) -> Option<Owner> {
+    if is_start(function) {
+        return Some(Owner::Start);
+    }
+    let is_in = |package: &str| {
+        let rest = function.strip_prefix(package);
+        rest.is_some_and(|rest| rest.starts_with(['/', '.']))
+    };
+    if words(GO_SYSTEM).any(is_in) {
+        return Some(Owner::System);
+    }
+    words(GO_STANDARD).any(is_in).then_some(Owner::Language)
+}
+
+/// By the path of the function in C++ or Rust. `core` and `alloc` are common names in C++.
+pub(super) fn owner_by_path(function: &str, file: Option<&str>) -> Option<Owner> {
+    let in_rust = file.map_or_else(
+        || !signature::has_parameters(function),
+        |file| is_source(file, "rs"),
+    );
+    let language = match signature::root(function)? {
+        "std" | "__gnu_cxx" | "__cxxabiv1" => true,
+        "core" | "alloc" => in_rust,
+        _ => false,
+    };
+    language.then_some(Owner::Language)
+}
+
+/// Whether the source file is of a language, by what its name ends in.
+pub(super) fn is_source(path: &str, extension: &str) -> bool {
+    let found = Path::new(path).extension();
+    found.is_some_and(|found| found == extension)
+}
+
+fn words<'a>(lists: &[&'a str]) -> impl Iterator<Item = &'a str> {
+    lists.iter().flat_map(|list| list.split(' '))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn paths_tell_the_language() {
+        let language = Some(Owner::Language);
+        for (function, file, expected) in [
+            ("std::fs::File::open", None, language),
+            ("core::ops::function::FnOnce::call_once", None, language),
+            ("alloc::vec::Vec<T,A>::push", None, language),
+            ("<std::fs::File as std::io::Read>::read", None, language),
+            ("<&std::fs::File as std::io::Read>::read", None, language),
+            (
+                "<alloc::boxed::Box<F,A> as core::ops::function::FnOnce<Args>>::call_once",
+                None,
+                language,
+            ),
+            ("<T as core::convert::Into<U>>::into", None, language),
+            ("<[T] as alloc::slice::ToOwned>::to_owned", None, language),
+            ("<my::Reader as std::io::Read>::read", None, None),
+            ("<F as my::Job>::run", None, None),
+            ("<my::pool::Pool>::get", None, None),
+            ("my::main::{{closure}}", None, None),
+            ("core::Engine::run()", None, None),
+            ("core::Engine::run", Some("/src/engine.cpp"), None),
+            (
+                "core::cell::RefCell<T>::borrow",
+                Some("/src/lib.rs"),
+                language,
+            ),
+            (
+                "std::vector<int, std::allocator<int> >::push_back(int const&)",
+                None,
+                language,
+            ),
+            ("my::f(std::vector<int>)", None, None),
+            ("std::vector<int> my::f()", None, None),
+            // Functions of C.
+            ("std", None, None),
+            ("alloc", None, None),
+        ] {
+            assert_eq!(owner_by_path(function, file), expected, "{function}");
+        }
+    }
+
+    #[test]
+    fn packages_of_go() {
+        for (function, expected) in [
+            ("runtime.newproc", Some(Owner::System)),
+            ("internal/poll.(*FD).Read", Some(Owner::System)),
+            ("golang.org/x/sys/unix.Open", Some(Owner::System)),
+            ("os.OpenFile", Some(Owner::Language)),
+            ("net/http.(*Client).Do", Some(Owner::Language)),
+            (
+                "vendor/golang.org/x/net/idna.ToASCII",
+                Some(Owner::Language),
+            ),
+            ("runtime.goexit", Some(Owner::Start)),
+            ("main.main", None),
+            ("main.(*Pool).Get", None),
+            ("osquery/client.Run", None),
+            ("api/internal/jobs.Run", None),
+            ("github.com/acme/net.Dial", None),
+        ] {
+            assert_eq!(owner_by_package(function), expected, "{function}");
+        }
+    }
+
+    #[test]
+    fn the_c_library_in_a_static_program() {
+        for (function, expected) in [
+            ("open", Some(Owner::System)),
+            ("__open64_nocancel", Some(Owner::System)),
+            ("__libc_open64", None),
+            ("_int_malloc", Some(Owner::System)),
+            ("mmap64", Some(Owner::System)),
+            ("start_thread", Some(Owner::Start)),
+            ("open_pool", None),
+            ("", None),
+        ] {
+            assert_eq!(owner_in_static_program(function), expected, "{function}");
+        }
+        assert_eq!(owner_by_reserved_name("__libc_open64"), Some(Owner::System));
+    }
+
+    #[test]
+    fn source_files() {
+        for (path, expected) in [
+            (
+                "/rustc/59807616e1fa2540724bfbac14d7976d7e4a3860/library/std/src/fs.rs",
+                Some(Owner::Language),
+            ),
+            (
+                "/root/.rustup/toolchains/stable/lib/rustlib/src/rust/library/core/src/mem.rs",
+                Some(Owner::Language),
+            ),
+            (
+                "/usr/include/c++/12/bits/std_function.h",
+                Some(Owner::Language),
+            ),
+            (
+                "/build/glibc-2.36/io/../sysdeps/unix/sysv/linux/open64.c",
+                Some(Owner::System),
+            ),
+            ("/build/musl-1.2.3/src/fcntl/open.c", Some(Owner::System)),
+            ("/rustc/src/main.rs", None),
+            (
+                "/root/.cargo/registry/src/index.crates.io/tokio-1.0/src/lib.rs",
+                None,
+            ),
+            ("src/pool.c", None),
+        ] {
+            assert_eq!(owner_by_file(path), expected, "{path}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_judged(text in "[a-z_<>(){}:&* .\\-ü]{0,40}") {
+            owner_by_path(&text, None);
+            owner_by_package(&text);
+            owner_in_static_program(&text);
+            owner_by_file(&text);
+        }
+    }
+}

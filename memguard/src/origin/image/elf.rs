@@ -1,0 +1,338 @@
+//! The parts of an ELF file that unwinding needs, read one by one: a file is never mapped (its
+//! owner may cut it off, which kills who has it mapped) and never read whole.
+
+use std::{fs::File, io, mem::size_of, ops::Range, os::unix::fs::FileExt as _, sync::Arc};
+
+use object::{
+    LittleEndian as LE,
+    elf::{
+        ELFCLASS64, ELFDATA2LSB, ELFMAG, EM_X86_64, FileHeader64, NT_GNU_BUILD_ID, PF_X,
+        PT_GNU_EH_FRAME, PT_LOAD, PT_NOTE, ProgramHeader64, SHF_COMPRESSED, SHT_NOBITS,
+        SectionHeader64,
+    },
+    pod::{self, Pod},
+};
+
+use super::{
+    cursor::Cursor,
+    entry::{Kind, Section},
+    index::{Header, Index},
+};
+use crate::model::origin::BuildId;
+
+/// Most bytes of one section.
+const SECTION: u64 = 64 * 1024 * 1024;
+
+/// Most bytes of notes, and of names of sections.
+const NOTES: u64 = 64 * 1024;
+const NAMES: u64 = 1024 * 1024;
+
+/// Most segments and sections; the kernel loads no file with more segments.
+const SEGMENTS: u16 = 1170;
+const SECTIONS: u16 = 16 * 1024;
+
+/// Why a file is of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(in crate::origin) enum Fault {
+    #[error("not an ELF file")]
+    NotElf,
+    #[error("not a program for 64-bit x86")]
+    Foreign,
+    #[error("cut off or damaged")]
+    Damaged,
+    #[error("not the file that was mapped: it was replaced or removed")]
+    Replaced,
+    #[error("gone")]
+    Gone,
+    #[error("not a regular file")]
+    NotRegular,
+    #[error("cannot be read: {0}")]
+    Unreadable(io::ErrorKind),
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::Damaged,
+            io::ErrorKind::NotFound => Self::Gone,
+            kind => Self::Unreadable(kind),
+        }
+    }
+}
+
+/// Where the bytes of a file are.
+#[derive(Debug)]
+pub(super) enum Bytes {
+    Memory(Arc<[u8]>),
+    File(File),
+}
+
+impl Bytes {
+    fn fill(&self, offset: u64, place: &mut [u8]) -> Result<(), Fault> {
+        match self {
+            Self::Memory(bytes) => {
+                let part = part(bytes, offset, place.len()).ok_or(Fault::Damaged)?;
+                place.copy_from_slice(part);
+            }
+            Self::File(file) => file.read_exact_at(place, offset)?,
+        }
+        Ok(())
+    }
+
+    /// `length` bytes. Memory is asked for only where the file has that many.
+    fn read(&self, offset: u64, length: u64) -> Result<Vec<u8>, Fault> {
+        let end = offset.checked_add(length).ok_or(Fault::Damaged)?;
+        if self.length()? < end {
+            return Err(Fault::Damaged);
+        }
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
+        self.fill(offset, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn length(&self) -> Result<u64, Fault> {
+        Ok(match self {
+            Self::Memory(bytes) => bytes.len() as u64,
+            Self::File(file) => file.metadata()?.len(),
+        })
+    }
+
+    /// A table of `count` structures, in memory that is aligned for them.
+    fn table<T: Pod + Copy>(&self, offset: u64, count: u16) -> Result<Vec<T>, Fault> {
+        let length = usize::from(count) * size_of::<T>();
+        let mut words = vec![0_u64; length.div_ceil(8)];
+        let bytes = pod::bytes_of_slice_mut(&mut words);
+        let bytes = bytes.get_mut(..length).ok_or(Fault::Damaged)?;
+        self.fill(offset, bytes)?;
+        let table = pod::slice_from_bytes(bytes, count.into()).ok();
+        let (table, _) = table.ok_or(Fault::Damaged)?;
+        Ok(table.to_vec())
+    }
+}
+
+fn part(bytes: &[u8], offset: u64, length: usize) -> Option<&[u8]> {
+    let start = usize::try_from(offset).ok()?;
+    bytes.get(start..start.checked_add(length)?)
+}
+
+/// A part of the file that is loaded.
+#[derive(Clone, Debug)]
+struct Segment {
+    /// Where in the file.
+    file: Range<u64>,
+    /// Where its first byte is loaded, as the headers count.
+    address: u64,
+    executable: bool,
+}
+
+impl Segment {
+    fn loaded(header: &ProgramHeader64<LE>) -> Option<Self> {
+        let start = header.p_offset.get(LE);
+        let end = start.checked_add(header.p_filesz.get(LE))?;
+        let address = header.p_vaddr.get(LE);
+        address.checked_add(end - start)?;
+        Some(Self {
+            file: start..end,
+            address,
+            executable: header.p_flags.get(LE) & PF_X != 0,
+        })
+    }
+
+    /// The address of a byte of the file.
+    fn address(&self, offset: u64) -> Option<u64> {
+        let inside = self.file.contains(&offset);
+        inside.then(|| self.address + (offset - self.file.start))
+    }
+
+    /// Where in the file an address is, and how much of the segment follows it there.
+    fn offset(&self, address: u64) -> Option<(u64, u64)> {
+        let distance = address.checked_sub(self.address)?;
+        let offset = self.file.start.checked_add(distance)?;
+        let left = self.file.end.checked_sub(offset)?;
+        (left > 0).then_some((offset, left))
+    }
+}
+
+/// An ELF file, its headers read.
+#[derive(Debug)]
+pub(super) struct Elf {
+    bytes: Bytes,
+    segments: Box<[Segment]>,
+    /// Where `.eh_frame_hdr` is: address, place in the file.
+    header: Option<(u64, Range<u64>)>,
+    sections: Box<[SectionHeader64<LE>]>,
+    names: Box<[u8]>,
+    pub(super) build_id: Option<BuildId>,
+}
+
+impl Elf {
+    pub(super) fn parse(bytes: Bytes) -> Result<Self, Fault> {
+        let header = bytes.table::<FileHeader64<LE>>(0, 1);
+        let header = match &header {
+            Ok(header) => header.first(),
+            Err(Fault::Damaged) => None,
+            Err(fault) => return Err(*fault),
+        };
+        let header = header.ok_or(Fault::NotElf)?;
+        check(header)?;
+        let count = header.e_phnum.get(LE).min(SEGMENTS);
+        let programs: Vec<ProgramHeader64<LE>> = bytes.table(header.e_phoff.get(LE), count)?;
+        let of_type = |kind| {
+            let headers = programs.iter();
+            headers.filter(move |header| header.p_type.get(LE) == kind)
+        };
+        let build_id = of_type(PT_NOTE).find_map(|header| {
+            let length = header.p_filesz.get(LE).min(NOTES);
+            let notes = bytes.read(header.p_offset.get(LE), length).ok()?;
+            build_id(&notes, header.p_align.get(LE))
+        });
+        let (sections, names) = sections(&bytes, header).unwrap_or_default();
+        Ok(Self {
+            segments: of_type(PT_LOAD).filter_map(Segment::loaded).collect(),
+            header: of_type(PT_GNU_EH_FRAME).find_map(place),
+            sections,
+            names,
+            build_id,
+            bytes,
+        })
+    }
+
+    /// The address of code at an offset of the file. Segments may share a page, which is then
+    /// mapped twice, but no byte of it is code of two.
+    pub(super) fn address(&self, offset: u64) -> Option<u64> {
+        let mut code = self.segments.iter().filter(|segment| segment.executable);
+        code.find_map(|segment| segment.address(offset))
+    }
+
+    /// Up to `LENGTH` bytes of code from `address` on.
+    pub(super) fn code<const LENGTH: usize>(&self, address: u64) -> Option<([u8; LENGTH], usize)> {
+        let (offset, left) = self.offset(address, true)?;
+        let length = LENGTH.min(usize::try_from(left).unwrap_or(LENGTH));
+        let mut code = [0; LENGTH];
+        self.bytes.fill(offset, code.get_mut(..length)?).ok()?;
+        Some((code, length))
+    }
+
+    fn offset(&self, address: u64, executable: bool) -> Option<(u64, u64)> {
+        let segments = self.segments.iter();
+        let mut wanted = segments.filter(|segment| segment.executable || !executable);
+        wanted.find_map(|segment| segment.offset(address))
+    }
+
+    /// `.eh_frame`, found through the header that the dynamic loader uses, else by its name.
+    pub(super) fn eh_frame(&self) -> Option<Index> {
+        let header = self.header.as_ref().and_then(|(address, place)| {
+            let length = (place.end - place.start).min(SECTION);
+            let bytes = self.bytes.read(place.start, length).ok()?;
+            Header::parse(*address, bytes.into())
+        });
+        match header {
+            Some(header) => {
+                let (offset, length) = self.extent(header.section)?;
+                let section = self.section(Kind::Eh, header.section, offset, length)?;
+                Some(Index::new(section, Some(header)))
+            }
+            None => self.named(Kind::Eh, b".eh_frame"),
+        }
+    }
+
+    /// `.debug_frame`, where it is not compressed.
+    pub(super) fn debug_frame(&self) -> Option<Index> {
+        self.named(Kind::Debug, b".debug_frame")
+    }
+
+    /// Place in the file of the section that is loaded at `address`; up to the end of its segment
+    /// where the file has lost its section headers.
+    fn extent(&self, address: u64) -> Option<(u64, u64)> {
+        let (offset, left) = self.offset(address, false)?;
+        let mut sections = self.sections.iter();
+        let section = sections.find(|section| {
+            section.sh_addr.get(LE) == address && section.sh_offset.get(LE) == offset
+        });
+        let length = section.map_or(left, |section| section.sh_size.get(LE).min(left));
+        Some((offset, length))
+    }
+
+    fn named(&self, kind: Kind, name: &[u8]) -> Option<Index> {
+        let section = self.sections.iter().find(|section| {
+            let at = section.sh_name.get(LE) as usize;
+            Cursor::new(&self.names, at).text() == Some(name)
+        })?;
+        let compressed = section.sh_flags.get(LE) & u64::from(SHF_COMPRESSED) != 0;
+        if compressed || section.sh_type.get(LE) == SHT_NOBITS {
+            return None;
+        }
+        let (offset, length) = (section.sh_offset.get(LE), section.sh_size.get(LE));
+        let section = self.section(kind, section.sh_addr.get(LE), offset, length)?;
+        Some(Index::new(section, None))
+    }
+
+    fn section(&self, kind: Kind, address: u64, offset: u64, length: u64) -> Option<Section> {
+        let bytes = self.bytes.read(offset, length.min(SECTION)).ok()?;
+        Some(Section {
+            kind,
+            address,
+            bytes: bytes.into(),
+        })
+    }
+}
+
+fn check(header: &FileHeader64<LE>) -> Result<(), Fault> {
+    let ident = &header.e_ident;
+    if ident.magic != ELFMAG {
+        return Err(Fault::NotElf);
+    }
+    let native = ident.class == ELFCLASS64
+        && ident.data == ELFDATA2LSB
+        && header.e_machine.get(LE) == EM_X86_64
+        && usize::from(header.e_phentsize.get(LE)) == size_of::<ProgramHeader64<LE>>();
+    native.then_some(()).ok_or(Fault::Foreign)
+}
+
+fn place(header: &ProgramHeader64<LE>) -> Option<(u64, Range<u64>)> {
+    let start = header.p_offset.get(LE);
+    let end = start.checked_add(header.p_filesz.get(LE))?;
+    Some((header.p_vaddr.get(LE), start..end))
+}
+
+type Sections = (Box<[SectionHeader64<LE>]>, Box<[u8]>);
+
+/// Headers and names of the sections, which a file may have lost.
+fn sections(bytes: &Bytes, header: &FileHeader64<LE>) -> Option<Sections> {
+    if usize::from(header.e_shentsize.get(LE)) != size_of::<SectionHeader64<LE>>() {
+        return None;
+    }
+    let count = header.e_shnum.get(LE).min(SECTIONS);
+    let sections: Vec<SectionHeader64<LE>> = bytes.table(header.e_shoff.get(LE), count).ok()?;
+    let names = sections.get(usize::from(header.e_shstrndx.get(LE)));
+    let names = names.and_then(|section| {
+        let length = section.sh_size.get(LE).min(NAMES);
+        bytes.read(section.sh_offset.get(LE), length).ok()
+    });
+    Some((sections.into(), names.unwrap_or_default().into()))
+}
+
+/// The build id among notes.
+fn build_id(notes: &[u8], align: u64) -> Option<BuildId> {
+    let align = if align == 8 { 8 } else { 4 };
+    let mut cursor = Cursor::new(notes, 0);
+    loop {
+        let (name, description) = (cursor.u32()? as usize, cursor.u32()? as usize);
+        let kind = cursor.u32()?;
+        let name = padded(&mut cursor, name, align)?;
+        let description = padded(&mut cursor, description, align)?;
+        if kind == NT_GNU_BUILD_ID && name == b"GNU\0" {
+            return BuildId::new(description);
+        }
+    }
+}
+
+/// Bytes that are followed by padding, which may be missing at the end.
+fn padded<'a>(cursor: &mut Cursor<'a>, length: usize, align: usize) -> Option<&'a [u8]> {
+    let bytes = cursor.take(length)?;
+    let padding = cursor.at().next_multiple_of(align) - cursor.at();
+    if cursor.take(padding).is_none() {
+        cursor.rest();
+    }
+    Some(bytes)
+}

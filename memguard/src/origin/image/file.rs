@@ -1,0 +1,126 @@
+//! Finds the file that a process has mapped, and makes sure that it is that file.
+
+use std::{
+    fs::{File, Metadata},
+    io,
+    os::{fd::AsRawFd as _, unix::fs::MetadataExt as _},
+    path::Path,
+};
+
+use rustix::{
+    fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2},
+    io::Errno,
+};
+
+use super::elf::{Bytes, Elf, Fault};
+use crate::model::origin::Mapping;
+
+/// What tells one content of a file from another, where there is no build id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Version {
+    size: u64,
+    modified: (i64, i64),
+}
+
+impl Version {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        }
+    }
+}
+
+/// Opens the file of a mapping: through the memory of one of `processes`, which works for removed
+/// files too, then in the file system that one of them sees, then by its path.
+pub(super) fn find(
+    procfs: &Path,
+    processes: &[u32],
+    mapping: &Mapping,
+) -> Result<(Elf, Version), Fault> {
+    let mut fault = Fault::Gone;
+    for process in processes {
+        let process = procfs.join(process.to_string());
+        for place in [Place::Memory(&process), Place::Root(&process)] {
+            match open(&place, mapping) {
+                Ok(found) => return Ok(found),
+                Err(Fault::Gone) => {}
+                Err(other) => fault = other,
+            }
+        }
+    }
+    open(&Place::Here, mapping).map_err(|other| match other {
+        Fault::Gone => fault,
+        other => other,
+    })
+}
+
+/// Where to look.
+enum Place<'a> {
+    /// `/proc/PID/map_files`: what is mapped there now.
+    Memory(&'a Path),
+    /// `/proc/PID/root`: the path, as that process sees it.
+    Root(&'a Path),
+    /// The path, as memguard sees it.
+    Here,
+}
+
+impl Place<'_> {
+    /// Opens nothing yet: a device may not like to be opened.
+    fn look(&self, mapping: &Mapping) -> Result<rustix::fd::OwnedFd, Errno> {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let path = &*mapping.module.path;
+        match self {
+            Self::Memory(process) => {
+                let name = format!("map_files/{:x}-{:x}", mapping.start, mapping.end);
+                openat(CWD, process.join(name), flags, Mode::empty())
+            }
+            Self::Root(process) => {
+                let directory = flags | OFlags::DIRECTORY;
+                let root = openat(CWD, process.join("root"), directory, Mode::empty())?;
+                let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+                openat2(root, path, flags, Mode::empty(), resolve)
+            }
+            Self::Here => openat(CWD, path, flags, Mode::empty()),
+        }
+    }
+
+    /// Whether the file is certainly the mapped one as far as its inode tells. Some file systems
+    /// number their devices differently in mappings, so the kernel's own link need not agree.
+    fn agrees(&self, metadata: &Metadata, mapping: &Mapping) -> bool {
+        let device = metadata.dev() == mapping.device || matches!(self, Self::Memory(_));
+        device && metadata.ino() == mapping.inode
+    }
+}
+
+fn open(place: &Place<'_>, mapping: &Mapping) -> Result<(Elf, Version), Fault> {
+    let found = place.look(mapping).map_err(|errno| match errno {
+        Errno::NOENT | Errno::SRCH | Errno::NOTDIR | Errno::ACCESS | Errno::PERM => Fault::Gone,
+        other => io::Error::from(other).into(),
+    })?;
+    let metadata = stat(&found)?;
+    if !metadata.is_file() {
+        return Err(Fault::NotRegular);
+    }
+    let known = mapping.module.build_id;
+    if known.is_none() && !place.agrees(&metadata, mapping) {
+        return Err(Fault::Replaced);
+    }
+    let file = reopen(&found)?;
+    let elf = Elf::parse(Bytes::File(file))?;
+    if known.is_some() && elf.build_id != known {
+        return Err(Fault::Replaced);
+    }
+    Ok((elf, Version::of(&metadata)))
+}
+
+fn stat(found: &rustix::fd::OwnedFd) -> io::Result<Metadata> {
+    File::from(found.try_clone()?).metadata()
+}
+
+/// The same file for reading.
+fn reopen(found: &rustix::fd::OwnedFd) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let place = format!("/proc/self/fd/{}", found.as_raw_fd());
+    Ok(openat(CWD, place, flags, Mode::empty())?.into())
+}

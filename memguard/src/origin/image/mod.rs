@@ -1,0 +1,133 @@
+//! What is read of the files that code is run from, once for all processes that run it.
+//!
+//! `file` finds the file of a mapping, `elf` reads its parts, `index` finds the entry of
+//! `.eh_frame` that is about an address, `entry` and `row` read it, `expression` computes what
+//! some of them say. Files are untrusted: everything read is bounded, nothing is indexed unchecked.
+
+mod cursor;
+mod elf;
+mod entry;
+mod expression;
+mod file;
+mod index;
+mod row;
+mod store;
+mod vdso;
+
+#[cfg(test)]
+mod tests;
+
+use std::{cell::OnceCell, ops::Range, rc::Rc};
+
+use self::{elf::Elf, index::Index};
+pub(super) use self::{
+    elf::Fault,
+    expression::{Context, evaluate},
+    row::{Cfa, Row, Saved, register},
+    store::{ImageId, Images},
+};
+use super::calls::Jump;
+use crate::model::origin::BuildId;
+
+/// Most jumps in a row that a call is followed through.
+const JUMPS: usize = 4;
+
+/// A file that code is run from. Addresses are those of its headers.
+#[derive(Debug)]
+pub(super) struct Image {
+    elf: Elf,
+    eh_frame: Option<Rc<Index>>,
+    /// Read when it is first needed: programs of Go have nothing else.
+    debug_frame: OnceCell<Option<Index>>,
+}
+
+impl Image {
+    fn new(elf: Elf) -> Self {
+        Self {
+            eh_frame: elf.eh_frame().map(Rc::new),
+            debug_frame: OnceCell::new(),
+            elf,
+        }
+    }
+
+    /// Of a file in memory.
+    #[cfg(test)]
+    pub(super) fn of(bytes: Vec<u8>) -> Result<Self, Fault> {
+        let elf = Elf::parse(elf::Bytes::Memory(bytes.into()))?;
+        Ok(Self::new(elf))
+    }
+
+    /// What the linker named it.
+    pub(super) fn build_id(&self) -> Option<BuildId> {
+        self.elf.build_id
+    }
+
+    /// Address of the code at an offset of the file.
+    pub(super) fn address(&self, offset: u64) -> Option<u64> {
+        self.elf.address(offset)
+    }
+
+    /// How the code at an address is unwound, where somebody says.
+    pub(super) fn row(&self, address: u64) -> Option<Row> {
+        let row = |index: &Index| index.row(address);
+        self.eh_frame
+            .as_deref()
+            .and_then(row)
+            .or_else(|| self.debug_frame()?.row(address))
+    }
+
+    /// The function around an address, where unwind information tells its bounds.
+    pub(super) fn function(&self, address: u64) -> Option<Range<u64>> {
+        let function = |index: &Index| index.function(address);
+        self.eh_frame
+            .as_deref()
+            .and_then(function)
+            .or_else(|| self.debug_frame()?.function(address))
+    }
+
+    /// Up to `LENGTH` bytes of code from an address on, and how many there are.
+    pub(super) fn code<const LENGTH: usize>(&self, address: u64) -> Option<([u8; LENGTH], usize)> {
+        self.elf.code(address)
+    }
+
+    /// Whether the code at an address begins in some way.
+    pub(super) fn starts(&self, address: u64, with: impl Fn(&[u8]) -> bool) -> bool {
+        let code = self.code::<16>(address);
+        code.is_some_and(|(code, length)| code.get(..length).is_some_and(with))
+    }
+
+    /// Where a call of an address comes to: behind jumps to fixed addresses, but `None` where it
+    /// begins with a jump to one that is found elsewhere, like a stub of the linkage table.
+    pub(super) fn destination(&self, mut address: u64) -> Option<u64> {
+        for _ in 0..JUMPS {
+            let (code, length) = self.code::<16>(address)?;
+            match Jump::at(code.get(..length)?) {
+                None => return Some(address),
+                Some(Jump::Direct(distance)) => address = address.wrapping_add_signed(distance),
+                Some(Jump::Indirect) => return None,
+            }
+        }
+        None
+    }
+
+    /// Files that say the same, like those of containers that were made from one image, share the
+    /// memory. To claim it by the build id is not enough.
+    fn share(&mut self, other: &Self) {
+        if self.build_id() == other.build_id() && self.eh_frame == other.eh_frame {
+            self.eh_frame.clone_from(&other.eh_frame);
+        }
+    }
+
+    fn debug_frame(&self) -> Option<&Index> {
+        let read = || self.elf.debug_frame();
+        self.debug_frame.get_or_init(read).as_ref()
+    }
+
+    /// Memory that it takes, its share of what is shared.
+    fn bytes(&self) -> usize {
+        let share = |index: &Rc<Index>| index.bytes() / Rc::strong_count(index);
+        let eh_frame = self.eh_frame.as_ref().map_or(0, share);
+        let debug_frame = self.debug_frame.get().and_then(Option::as_ref);
+        size_of::<Self>() + eh_frame + debug_frame.map_or(0, Index::bytes)
+    }
+}

@@ -1,0 +1,180 @@
+//! The images in memory: bounded, the one that was not used for longest goes first.
+
+use std::path::PathBuf;
+
+use hashbrown::HashMap;
+
+use super::{
+    Image,
+    elf::{Elf, Fault},
+    file::{self, Version},
+    vdso,
+};
+use crate::{
+    model::origin::{BuildId, Mapping},
+    source::procfs::maps::VDSO,
+};
+
+/// Most files at once: each keeps a descriptor.
+const IMAGES: usize = 256;
+
+/// Most bytes of unwind information at once; the image that is used stays whatever its size.
+const BYTES: usize = 256 * 1024 * 1024;
+
+/// Number of an image; never given to another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::origin) struct ImageId(u64);
+
+/// Which file. A build id alone could be lent: anybody may give a file any, and spoil the stacks of
+/// others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    build_id: Option<BuildId>,
+    device: u64,
+    inode: u64,
+    /// Where there is no build id.
+    version: Option<Version>,
+}
+
+impl Key {
+    fn named(mapping: &Mapping, build_id: BuildId) -> Self {
+        Self {
+            build_id: Some(build_id),
+            device: mapping.device,
+            inode: mapping.inode,
+            version: None,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) image: Image,
+    used: u64,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(in crate::origin) struct Images {
+    procfs: PathBuf,
+    pub(super) held: HashMap<ImageId, Held>,
+    keys: HashMap<Key, ImageId>,
+    vdso: Option<(ImageId, u64)>,
+    next: u64,
+    clock: u64,
+    pub(super) limit: usize,
+    /// Images that had to go.
+    pub(in crate::origin) evicted: u64,
+}
+
+impl Images {
+    pub(in crate::origin) fn new(procfs: PathBuf) -> Self {
+        Self {
+            procfs,
+            held: HashMap::new(),
+            keys: HashMap::new(),
+            vdso: None,
+            next: 0,
+            clock: 0,
+            limit: IMAGES,
+            evicted: 0,
+        }
+    }
+
+    /// The image, unless it had to go.
+    pub(in crate::origin) fn get(&mut self, id: ImageId) -> Option<&Image> {
+        self.clock += 1;
+        let held = self.held.get_mut(&id)?;
+        held.used = self.clock;
+        Some(&held.image)
+    }
+
+    /// The image of what is mapped, read where it is not there yet; `processes` are those that
+    /// have, or had, it mapped.
+    pub(in crate::origin) fn load(
+        &mut self,
+        mapping: &Mapping,
+        processes: &[u32],
+    ) -> Result<ImageId, Fault> {
+        if &*mapping.module.path == VDSO {
+            return self.load_vdso(mapping);
+        }
+        let build_id = mapping.module.build_id;
+        let known = build_id.and_then(|id| self.find(&Key::named(mapping, id)));
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let (elf, version) = file::find(&self.procfs, processes, mapping)?;
+        let unnamed = Key {
+            build_id: None,
+            device: mapping.device,
+            inode: mapping.inode,
+            version: Some(version),
+        };
+        let key = elf
+            .build_id
+            .map_or(unnamed, |build_id| Key::named(mapping, build_id));
+        Ok(match self.find(&key) {
+            Some(known) => known,
+            None => self.read(key, elf),
+        })
+    }
+
+    fn find(&self, key: &Key) -> Option<ImageId> {
+        let id = self.keys.get(key)?;
+        self.held.contains_key(id).then_some(*id)
+    }
+
+    fn read(&mut self, key: Key, elf: Elf) -> ImageId {
+        let mut image = Image::new(elf);
+        for held in self.held.values() {
+            image.share(&held.image);
+        }
+        let id = self.add(image);
+        self.keys.insert(key, id);
+        id
+    }
+
+    fn add(&mut self, image: Image) -> ImageId {
+        let id = ImageId(self.next);
+        self.next += 1;
+        self.clock += 1;
+        let used = self.clock;
+        self.held.insert(id, Held { image, used });
+        self.shrink(id);
+        id
+    }
+
+    fn load_vdso(&mut self, mapping: &Mapping) -> Result<ImageId, Fault> {
+        let known = self.vdso.filter(|(id, _)| self.held.contains_key(id));
+        let (id, length) = match known {
+            Some(known) => known,
+            None => self.read_vdso()?,
+        };
+        let same = mapping.end - mapping.start == length;
+        same.then_some(id).ok_or(Fault::Foreign)
+    }
+
+    fn read_vdso(&mut self) -> Result<(ImageId, u64), Fault> {
+        let (elf, length) = vdso::read()?;
+        let id = self.add(Image::new(elf));
+        Ok(*self.vdso.insert((id, length)))
+    }
+
+    /// Makes room, but not by what is needed now.
+    fn shrink(&mut self, needed: ImageId) {
+        let bytes = |held: &Held| held.image.bytes();
+        let mut total: usize = self.held.values().map(bytes).sum();
+        while self.limit < self.held.len() || BYTES < total {
+            let others = self.held.iter().filter(|(id, _)| **id != needed);
+            let oldest = others.min_by_key(|(_, held)| held.used).map(|(id, _)| *id);
+            let Some(held) = oldest.and_then(|id| self.held.remove(&id)) else {
+                return;
+            };
+            total = total.saturating_sub(held.image.bytes());
+            self.evicted += 1;
+        }
+        let Self { keys, held, .. } = self;
+        keys.retain(|_, id| held.contains_key(id));
+    }
+}

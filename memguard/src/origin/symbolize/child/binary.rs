@@ -1,0 +1,87 @@
+//! The functions of a binary: by its debug information, which may be in a file of its own, and by
+//! its tables of symbols.
+//!
+//! A wrong name is worse than none, so a symbol names an address only where it covers it: by its
+//! size, or, where it has none, by the function that the call frame information begins there.
+
+use std::fs::File;
+
+use super::{
+    super::wire::Name,
+    elf::eh_frame,
+    fde::Functions,
+    namer::{Job, Shelter},
+    symbols::{Symbol, Symbols},
+};
+
+/// Labels without a size that are stepped over on the way to the function they are in.
+const LABELS: usize = 8;
+
+/// See the module.
+pub(super) struct Binary {
+    main: Symbols,
+    /// The file that has its debug information, where that is another.
+    debug: Option<Symbols>,
+    /// Read when it is needed, which is seldom; empty where there is none.
+    functions: Option<Functions>,
+}
+
+impl Binary {
+    pub(super) fn open(job: Job, shelter: Shelter) -> Self {
+        let lines = job.lines && shelter.is_safe();
+        let open = |file: File, lines| Symbols::open(shelter.path(&file), file, lines);
+        let debug = job.debug.map(|file| open(file, lines));
+        Self {
+            main: open(job.file, lines && debug.is_none()),
+            debug,
+            functions: None,
+        }
+    }
+
+    /// The functions of an address, the innermost first.
+    pub(super) fn names(&mut self, address: u64) -> Vec<Name> {
+        let sources = self.debug.iter().chain([&self.main]);
+        let mut described = sources.filter_map(|symbols| symbols.described(address));
+        let mut names = described.next().unwrap_or_default();
+        drop(described);
+        if names.last().is_none_or(|name| name.function.is_none()) {
+            let function = self.symbol(address);
+            match names.last_mut() {
+                Some(outermost) => outermost.function = function,
+                None if function.is_some() => names.push(Name {
+                    function,
+                    ..Name::default()
+                }),
+                None => {}
+            }
+        }
+        names
+    }
+
+    /// By the tables of symbols: what the file exports, then what only its debug information has.
+    fn symbol(&mut self, address: u64) -> Option<String> {
+        let exported = self.covering(address, |binary| Some(&binary.main));
+        exported.or_else(|| self.covering(address, |binary| binary.debug.as_ref()))
+    }
+
+    fn covering(&mut self, address: u64, of: fn(&Self) -> Option<&Symbols>) -> Option<String> {
+        let mut at = address;
+        for _ in 0..LABELS {
+            let Symbol { name, start, size } = of(self)?.symbol(at)?;
+            match size {
+                Some(size) if address.wrapping_sub(start) < size => return Some(name),
+                Some(_) => return None,
+                None if self.is_function(start, address) => return Some(name),
+                // A label; the function that it stands in begins before it.
+                None => at = start.checked_sub(1)?,
+            }
+        }
+        None
+    }
+
+    fn is_function(&mut self, start: u64, address: u64) -> bool {
+        let read = || Functions::of(&eh_frame(self.main.file()).unwrap_or_default());
+        let functions = self.functions.get_or_insert_with(read);
+        functions.covers(start, address)
+    }
+}

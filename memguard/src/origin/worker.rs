@@ -1,0 +1,232 @@
+//! The unwinding thread.
+
+use std::{
+    io,
+    path::PathBuf,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+    },
+    thread,
+    time::Duration,
+};
+
+use super::{
+    Answer, Counters, ModuleSource, Work, add,
+    image::Images,
+    layout::Layout,
+    leave,
+    modules::{Modules, Unknown},
+    naming,
+    stacks::Stacks,
+    unwind::{Unwinder, Unwound},
+};
+use crate::{
+    model::{
+        ids::{ProcessId, Stamp},
+        origin::{Incomplete, Mapping, StackId},
+    },
+    source::procfs::Procfs,
+};
+
+/// Tasks that are taken at most before the side-band is read again.
+const BATCH: usize = 256;
+
+/// How long the side-band is left alone where there is nothing to unwind: its rings must not
+/// overflow.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How often a list of modules is tried to be completed: of the process and its parents.
+const TRIES: usize = 8;
+
+/// What the agent asks for.
+#[derive(Debug)]
+pub(super) enum Task {
+    Unwind(Work),
+    Barrier(u64),
+    Name {
+        ticket: u64,
+        stacks: Vec<StackId>,
+        process: ProcessId,
+    },
+    Forget(ProcessId),
+}
+
+/// Starts both threads; they end when the sender is dropped, or nobody takes answers.
+pub(super) fn start(
+    modules: ModuleSource,
+    procfs: PathBuf,
+    answers: tokio::sync::mpsc::Sender<Answer>,
+    counters: Arc<Counters>,
+) -> io::Result<Sender<Task>> {
+    let names = naming::start(procfs.clone(), answers.clone(), Arc::clone(&counters))?;
+    let (sender, tasks) = mpsc::channel();
+    let run = move || {
+        Worker {
+            sideband: modules,
+            modules: Modules::default(),
+            unwinder: Unwinder::new(Images::new(procfs.clone())),
+            procfs: Procfs::new(procfs),
+            stacks: Stacks::new(),
+            names,
+            answers,
+            counters,
+        }
+        .run(&tasks);
+    };
+    thread::Builder::new().name("origins".into()).spawn(run)?;
+    Ok(sender)
+}
+
+struct Worker {
+    sideband: ModuleSource,
+    modules: Modules,
+    unwinder: Unwinder,
+    procfs: Procfs,
+    stacks: Stacks,
+    names: Sender<naming::Request>,
+    answers: tokio::sync::mpsc::Sender<Answer>,
+    counters: Arc<Counters>,
+}
+
+impl Worker {
+    fn run(mut self, tasks: &Receiver<Task>) {
+        while let Some(batch) = take(tasks) {
+            self.read_sideband();
+            for task in batch {
+                if !self.perform(task) {
+                    return;
+                }
+            }
+            self.count();
+        }
+    }
+
+    /// Everything that was written before the tasks at hand were requested.
+    fn read_sideband(&mut self) {
+        let Self {
+            sideband, modules, ..
+        } = self;
+        modules.begin();
+        sideband(&mut |event| modules.take(event));
+    }
+
+    /// False where nobody takes the answer any more.
+    fn perform(&mut self, task: Task) -> bool {
+        let answer = match task {
+            Task::Unwind(work) => self.unwind(&work),
+            Task::Barrier(number) => Answer::Barrier(number),
+            Task::Name {
+                ticket,
+                stacks,
+                process,
+            } => return self.name(ticket, &stacks, process),
+            Task::Forget(process) => {
+                self.modules.forget(process.tgid);
+                return true;
+            }
+        };
+        self.answers.blocking_send(answer).is_ok()
+    }
+
+    fn name(&mut self, ticket: u64, stacks: &[StackId], process: ProcessId) -> bool {
+        let stacks = stacks.iter().filter_map(|id| self.stacks.get(*id).cloned());
+        let request = naming::Request {
+            ticket,
+            stacks: stacks.collect(),
+            process,
+        };
+        self.names.send(request).is_ok()
+    }
+
+    fn unwind(&mut self, work: &Work) -> Answer {
+        leave(&self.counters.windows);
+        let unwound = match self.layout(work.process, work.stamp) {
+            Some(layout) => {
+                let tgid = work.process.tgid;
+                let parent = self.modules.parent(tgid);
+                let processes: Vec<_> = [tgid].into_iter().chain(parent).collect();
+                self.unwinder.unwind(&work.window, &layout, &processes)
+            }
+            None => Unwound {
+                frames: Vec::new(),
+                incomplete: Some(Incomplete::ProcessGone),
+            },
+        };
+        add(&self.counters.unwound, 1);
+        add(
+            &self.counters.incomplete,
+            unwound.incomplete.is_some().into(),
+        );
+        Answer::Unwound {
+            handle: work.handle,
+            process: work.process,
+            stack: self.stacks.intern(unwound),
+        }
+    }
+
+    /// What a process had mapped at a moment.
+    fn layout(&mut self, process: ProcessId, at: Stamp) -> Option<Rc<Layout>> {
+        for _ in 0..TRIES {
+            let (tgid, moment) = match self.modules.layout(process.tgid, at) {
+                Ok(layout) => return Some(layout).filter(|layout| !layout.is_empty()),
+                Err(Unknown::Gone) => return None,
+                Err(Unknown::Unread(tgid, moment)) => (tgid, moment),
+            };
+            if !self.learn(tgid, moment, process) && tgid != process.tgid {
+                // The parent has gone; what its child has now is nearly what it began with.
+                self.learn(process.tgid, at, process);
+            }
+        }
+        None
+    }
+
+    /// Reads what a process has mapped now; false where it has gone.
+    fn learn(&mut self, tgid: u32, at: Stamp, process: ProcessId) -> bool {
+        let mappings = self.read(tgid, process).unwrap_or_default();
+        let found = !mappings.is_empty();
+        self.read_sideband();
+        if found || tgid == process.tgid {
+            self.modules.learn(tgid, at, mappings);
+        }
+        found
+    }
+
+    /// `None` where it is not the process any more that had the number.
+    fn read(&self, tgid: u32, process: ProcessId) -> Option<Vec<Mapping>> {
+        let mappings = self.procfs.mappings(tgid).ok()?;
+        let identity = self.procfs.identity(tgid).ok()?;
+        (tgid != process.tgid || identity == process).then_some(mappings)
+    }
+
+    fn count(&self) {
+        let Counters {
+            stacks_evicted,
+            images_evicted,
+            processes_evicted,
+            mappings_dropped,
+            sideband_lost,
+            ..
+        } = &*self.counters;
+        let losses = self.modules.losses;
+        let set = |counter: &AtomicU64, count| counter.store(count, Ordering::Relaxed);
+        set(stacks_evicted, self.stacks.evicted);
+        set(images_evicted, self.unwinder.evicted());
+        set(processes_evicted, losses.processes_evicted);
+        set(mappings_dropped, losses.mappings_dropped);
+        set(sideband_lost, losses.sideband_lost);
+    }
+}
+
+/// Waits for tasks and takes what is there; `None` when there will be no more.
+fn take(tasks: &Receiver<Task>) -> Option<Vec<Task>> {
+    let first = match tasks.recv_timeout(PAUSE) {
+        Ok(task) => task,
+        Err(RecvTimeoutError::Timeout) => return Some(Vec::new()),
+        Err(RecvTimeoutError::Disconnected) => return None,
+    };
+    let more = tasks.try_iter().take(BATCH - 1);
+    Some([first].into_iter().chain(more).collect())
+}

@@ -1,1 +1,0 @@
-//! The perf side-band: which code is mapped, the moment it is.
