@@ -174,8 +174,8 @@ pub struct CommonArgs {
     /// As text, say nothing but findings and errors
     #[arg(short, long)]
     pub quiet: bool,
-    /// How much of the stack to copy where a handle is acquired: more reaches further up, and leaves
-    /// room for fewer young handles
+    /// How much of the stack to copy where a handle is acquired: more reaches further up, and
+    /// leaves room for fewer young handles
     #[arg(long, value_enum, value_name = "SIZE", default_value = "2k")]
     pub stack_bytes: StackBytes,
     /// Slots of the nursery, in sets of eight

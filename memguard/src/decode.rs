@@ -11,6 +11,7 @@ use thiserror::Error;
 use crate::model::{
     event::{Acquired, Event, Execed, Exited, Forked, Occasion, Piece, Released},
     ids::{ProcessId, Stamp, TableId},
+    origin::Window,
     resource::Call,
 };
 
@@ -137,6 +138,22 @@ fn acquired(head: &Head, reader: &mut Reader<'_>) -> Result<Acquired, DecodeErro
         exec_id,
         call,
         detail,
+    })
+}
+
+/// Registers and stack behind an acquisition; `None` where nothing was copied.
+pub fn window(bytes: &[u8]) -> Option<Window> {
+    let (_, rest) = bytes.split_at_checked(size_of::<wire::Acquired>())?;
+    let mut reader = Reader::new(rest);
+    let (ip, sp, bp) = (reader.u64().ok()?, reader.u64().ok()?, reader.u64().ok()?);
+    let (length, cut) = (reader.u32().ok()?, reader.u32().ok()?);
+    let stack = reader.bytes(length as usize).ok()?;
+    (length > 0).then(|| Window {
+        ip,
+        sp,
+        bp,
+        stack: stack.into(),
+        cut: cut != 0,
     })
 }
 

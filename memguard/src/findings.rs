@@ -195,6 +195,7 @@ mod tests {
             start_ticks: 1,
         },
         kind: Kind::Tcp,
+        stack: None,
     };
 
     fn finding(verdict: Verdict, open_count: u64) -> Finding {
@@ -206,6 +207,7 @@ mod tests {
             process: Arc::new(ProcessInfo::unknown(GROUP.process)),
             kind: GROUP.kind,
             calls: Vec::new(),
+            origin: None,
             confidence: 1.0,
             verified: true,
             first_seen: Stamp(0),

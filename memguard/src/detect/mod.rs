@@ -114,9 +114,6 @@ pub(crate) mod testing {
             call: Call::Socket,
             detail: 0,
         };
-        Held {
-            acquired,
-            seal: None,
-        }
+        Held::from(acquired)
     }
 }

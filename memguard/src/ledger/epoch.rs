@@ -6,6 +6,7 @@ use super::bitmap::Bitmap;
 use crate::model::{
     event::{Acquired, Exited},
     ids::{ProcessId, Stamp},
+    origin::StackId,
 };
 
 /// What the kernel showed of a handle when it was first looked at: device and inode of the open
@@ -25,6 +26,18 @@ pub struct Held {
     pub acquired: Acquired,
     /// Set when it became a candidate for a finding.
     pub seal: Option<Seal>,
+    /// Where it was acquired, once that is unwound.
+    pub stack: Option<StackId>,
+}
+
+impl From<Acquired> for Held {
+    fn from(acquired: Acquired) -> Self {
+        Self {
+            acquired,
+            seal: None,
+            stack: None,
+        }
+    }
 }
 
 /// What became of an acquisition.
@@ -73,8 +86,8 @@ pub(super) struct Epoch {
 }
 
 impl Epoch {
-    pub(super) fn acquire(&mut self, acquired: Acquired) -> Outcome {
-        let Acquired { fd, stamp, .. } = acquired;
+    pub(super) fn acquire(&mut self, held: Held) -> Outcome {
+        let Acquired { fd, stamp, .. } = held.acquired;
         if let Some(closed_at) = self.over(fd, stamp) {
             return Outcome::Stale(Some(closed_at));
         }
@@ -85,17 +98,13 @@ impl Epoch {
         {
             return Outcome::Stale(Some(death.exited.stamp));
         }
-        if let Some(held) = self
+        if let Some(younger) = self
             .held
             .get(&fd)
-            .filter(|held| held.acquired.stamp >= stamp)
+            .filter(|other| other.acquired.stamp >= stamp)
         {
-            return Outcome::Stale(Some(held.acquired.stamp));
+            return Outcome::Stale(Some(younger.acquired.stamp));
         }
-        let held = Held {
-            acquired,
-            seal: None,
-        };
         self.held
             .insert(fd, held)
             .map_or(Outcome::Held, Outcome::Replaced)
@@ -171,6 +180,12 @@ impl Epoch {
 
     pub(super) fn forget_execs(&mut self, cutoff: Stamp) {
         self.execs.retain(|(stamp, _)| *stamp > cutoff);
+    }
+
+    pub(super) fn get_mut(&mut self, fd: u32, stamp: Stamp) -> Option<&mut Held> {
+        self.held
+            .get_mut(&fd)
+            .filter(|held| held.acquired.stamp == stamp)
     }
 
     pub(super) fn remove(&mut self, fd: u32, stamp: Stamp) -> Option<Held> {

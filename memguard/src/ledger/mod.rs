@@ -39,6 +39,7 @@ pub use self::{
 use crate::model::{
     event::{Acquired, Event, Execed, Forked, Occasion, Piece, Released},
     ids::{ProcessId, Stamp, TableId},
+    origin::StackId,
     resource::Call,
 };
 
@@ -129,7 +130,8 @@ impl Ledger {
             acquired.fd,
             acquired.stamp,
         );
-        self.populations.acquired(&acquired);
+        let held = Held::from(acquired);
+        self.populations.acquired(&held);
         let Acquired {
             process,
             table,
@@ -138,18 +140,17 @@ impl Ledger {
         } = acquired;
         let given_up = self.processes.gave_up(process, table, stamp);
         if given_up.is_some() && !self.epoch(table, stamp).was_shared {
-            return self.populations.released(&acquired, given_up);
+            return self.populations.released(&held, given_up);
         }
-        match self.epoch(acquired.table, acquired.stamp).acquire(acquired) {
+        match self.epoch(table, stamp).acquire(held) {
             Outcome::Held => {}
             Outcome::Replaced(old) => {
                 if !is_dup_onto(&acquired) {
                     self.oddities.replaced = self.oddities.replaced.saturating_add(1);
                 }
-                self.populations
-                    .released(&old.acquired, Some(acquired.stamp));
+                self.populations.released(&old, Some(stamp));
             }
-            Outcome::Stale(closed_at) => self.populations.released(&acquired, closed_at),
+            Outcome::Stale(closed_at) => self.populations.released(&held, closed_at),
         }
     }
 
@@ -162,7 +163,7 @@ impl Ledger {
         } = released;
         self.processes.forget_seed(process, table, fd, stamp);
         if let Some(held) = self.epoch(table, stamp).release(fd, stamp) {
-            self.populations.released(&held.acquired, Some(stamp));
+            self.populations.released(&held, Some(stamp));
         }
         self.marks.push_back((stamp, table, fd));
         if self.marks.len() > MARKS {
@@ -246,7 +247,7 @@ impl Ledger {
 
     fn close_all(&mut self, closed: Vec<Held>, at: Stamp) {
         for held in closed {
-            self.populations.released(&held.acquired, Some(at));
+            self.populations.released(&held, Some(at));
         }
     }
 
@@ -304,7 +305,18 @@ impl Ledger {
             .find_map(|epoch| epoch.remove(handle.fd, handle.stamp));
         if let Some(held) = gone {
             self.oddities.refuted = self.oddities.refuted.saturating_add(1);
-            self.populations.released(&held.acquired, Some(at));
+            self.populations.released(&held, Some(at));
+        }
+    }
+
+    /// Remembers where a handle was acquired.
+    pub fn attribute(&mut self, handle: HandleId, stack: StackId) {
+        let epochs = self.tables.get_mut(&handle.table).into_iter().flatten();
+        let mut held = epochs.filter_map(|epoch| epoch.get_mut(handle.fd, handle.stamp));
+        if let Some(held) = held.next() {
+            let before = *held;
+            held.stack = Some(stack);
+            self.populations.attributed(&before, held);
         }
     }
 
@@ -312,9 +324,7 @@ impl Ledger {
     pub fn seal(&mut self, handle: HandleId, seal: Seal) {
         let epochs = self.tables.get_mut(&handle.table).into_iter().flatten();
         for epoch in epochs {
-            if let Some(held) = epoch.held.get_mut(&handle.fd)
-                && held.acquired.stamp == handle.stamp
-            {
+            if let Some(held) = epoch.get_mut(handle.fd, handle.stamp) {
                 held.seal = Some(seal);
             }
         }

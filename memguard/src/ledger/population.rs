@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 
+use super::Held;
 use crate::model::{
-    event::Acquired,
     ids::{ProcessId, Stamp},
+    origin::StackId,
     resource::Kind,
 };
 
@@ -21,16 +22,26 @@ pub struct GroupId {
     pub process: ProcessId,
     /// What they are.
     pub kind: Kind,
+    /// Where they were acquired; `None` where that is not known, or not yet.
+    pub stack: Option<StackId>,
 }
 
-impl From<&Acquired> for GroupId {
-    fn from(acquired: &Acquired) -> Self {
+impl From<&Held> for GroupId {
+    fn from(held: &Held) -> Self {
+        let Held {
+            acquired, stack, ..
+        } = held;
         Self {
             process: acquired.process,
             kind: Kind::made_by(acquired.call, acquired.detail),
+            stack: *stack,
         }
     }
 }
+
+/// Most groups of one process that are counted apart; what comes then is counted with those of
+/// unknown origin. 2 MiB.
+const GROUPS: usize = 4096;
 
 const BUCKETS: usize = 64;
 
@@ -86,46 +97,44 @@ impl Population {
 /// All groups, by process.
 #[derive(Debug, Default)]
 pub struct Populations {
-    processes: HashMap<ProcessId, Vec<(Kind, Population)>>,
+    processes: HashMap<ProcessId, HashMap<(Kind, Option<StackId>), Population>>,
 }
 
 impl Populations {
-    pub(super) fn acquired(&mut self, acquired: &Acquired) {
-        let population = self.entry(acquired.into());
+    pub(super) fn acquired(&mut self, held: &Held) {
+        let population = self.entry(held.into());
         population.acquired = population.acquired.saturating_add(1);
     }
 
-    pub(super) fn released(&mut self, acquired: &Acquired, at: Option<Stamp>) {
-        let population = self.entry(acquired.into());
+    /// It is known now where a held handle was acquired.
+    pub(super) fn attributed(&mut self, before: &Held, after: &Held) {
+        let population = self.entry(before.into());
+        population.acquired = population.acquired.saturating_sub(1);
+        self.acquired(after);
+    }
+
+    pub(super) fn released(&mut self, held: &Held, at: Option<Stamp>) {
+        let population = self.entry(held.into());
         population.released = population.released.saturating_add(1);
         if let Some(at) = at {
-            population.lived(at.since(acquired.stamp));
+            population.lived(at.since(held.acquired.stamp));
         }
     }
 
     fn entry(&mut self, group: GroupId) -> &mut Population {
-        let kinds = self.processes.entry(group.process).or_default();
-        let index = kinds
-            .iter()
-            .position(|(kind, _)| *kind == group.kind)
-            .unwrap_or(kinds.len());
-        if index == kinds.len() {
-            kinds.push((group.kind, Population::default()));
+        let groups = self.processes.entry(group.process).or_default();
+        let mut key = (group.kind, group.stack);
+        if groups.len() >= GROUPS && !groups.contains_key(&key) {
+            key.1 = None;
         }
-        #[expect(clippy::indexing_slicing, reason = "pushed above where it was missing")]
-        &mut kinds[index].1
+        groups.entry(key).or_default()
     }
 
     /// Counts of a group; zeros where it has none.
     pub fn get(&self, group: GroupId) -> Population {
-        let kinds = self
-            .processes
-            .get(&group.process)
-            .map_or(&[][..], Vec::as_slice);
-        let found = kinds.iter().find(|(kind, _)| *kind == group.kind);
-        found
-            .map(|(_, population)| population.clone())
-            .unwrap_or_default()
+        let groups = self.processes.get(&group.process);
+        let found = groups.and_then(|groups| groups.get(&(group.kind, group.stack)));
+        found.cloned().unwrap_or_default()
     }
 
     /// Drops what belongs to a process that is gone and judged.

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::model::{
     ids::Stamp,
+    origin::Origin,
     process::ProcessInfo,
     resource::{Call, Kind},
 };
@@ -136,6 +137,8 @@ pub struct Finding {
     pub kind: Kind,
     /// Which calls acquired them.
     pub calls: Vec<Call>,
+    /// Where the code acquired them; `None` where that could not be found out.
+    pub origin: Option<Origin>,
     /// 0 to 1.
     pub confidence: f64,
     /// The kernel was asked, and showed every one of them open (or, at a death, in the table's own
@@ -167,16 +170,27 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// The first place of the program's own code, as `connect_upstream (pool.c:88)`.
+    pub fn place(&self) -> Option<&str> {
+        self.origin.as_ref()?.place.as_deref()
+    }
+
+    /// The calls, for where no place is known.
+    pub fn call_names(&self) -> String {
+        let calls: Vec<_> = self.calls.iter().map(|call| call.name()).collect();
+        calls.join(", ")
+    }
+
     /// One sentence for people.
     pub fn sentence(&self) -> String {
         let process = &self.process;
         let who = format!("{}[{}]", process.label(), process.id.tgid);
-        let calls: Vec<_> = self.calls.iter().map(|call| call.name()).collect();
         let what = format!(
             "{} {} from {}",
             self.open_count,
             self.kind.noun(self.open_count),
-            calls.join(", ")
+            self.place()
+                .map_or_else(|| self.call_names(), str::to_owned)
         );
         let fate = match self.verdict {
             Verdict::Aged => "held long",

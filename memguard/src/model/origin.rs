@@ -230,6 +230,15 @@ pub struct NamedStack {
     pub interpreter: Option<&'static str>,
 }
 
+/// Where handles were acquired, as a finding tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The whole stack.
+    pub stack: Arc<NamedStack>,
+    /// Its first frame of the program's own code in a few words: `connect_upstream (pool.c:88)`.
+    pub place: Option<String>,
+}
+
 impl NamedStack {
     /// The first frame of the program's own code: what a person calls the place of the leak.
     pub fn application_frame(&self) -> Option<&NamedFrame> {

@@ -11,6 +11,7 @@ use crate::{
     model::{
         finding::{Evidence, Finding, Sample, State, Verdict},
         ids::{ProcessId, Stamp},
+        origin::Origin,
         process::ProcessInfo,
         report::{ProcessExited, Report},
         resource::{Call, Kind},
@@ -22,7 +23,6 @@ const SAMPLES: usize = 5;
 
 /// What all findings of one end share.
 struct End {
-    process: ProcessId,
     info: Arc<ProcessInfo>,
     verified: bool,
     evidence: Evidence,
@@ -31,15 +31,22 @@ struct End {
 
 impl End {
     /// What was left, with nothing said of single handles yet.
-    fn finding(&self, kind: Kind, calls: Vec<Call>, open_count: u64) -> Finding {
+    fn finding(
+        &self,
+        kind: Kind,
+        calls: Vec<Call>,
+        origin: Option<Origin>,
+        open_count: u64,
+    ) -> Finding {
         Finding {
             id: 0,
-            fingerprint: fingerprint(&self.info, kind, &calls),
+            fingerprint: fingerprint(&self.info, kind, &calls, origin.as_ref()),
             state: State::Opened,
             verdict: Verdict::Left,
             process: Arc::clone(&self.info),
             kind,
             calls,
+            origin,
             confidence: confidence(1.0, &self.evidence),
             verified: self.verified,
             first_seen: self.stamp,
@@ -77,17 +84,16 @@ impl Agent {
         }
         let evidence = self.end_evidence(process, verified);
         let end = End {
-            process,
             info,
             verified,
             evidence,
             stamp,
         };
         let mut count = 0;
-        for ((kind, verdict), held) in grouped(left, exited.exec_id) {
-            if self.judging.wants(kind) {
+        for ((group, verdict), held) in grouped(left, process, exited.exec_id) {
+            if self.judging.wants(group.kind) {
                 count += held.len() as u64;
-                self.report_left(&end, kind, verdict, &held);
+                self.report_left(&end, group, verdict, &held);
             }
         }
         // The standard descriptors are everybody's.
@@ -128,11 +134,7 @@ impl Agent {
         evidence
     }
 
-    fn report_left(&mut self, end: &End, kind: Kind, verdict: Verdict, held: &[Held]) {
-        let group = GroupId {
-            process: end.process,
-            kind,
-        };
+    fn report_left(&mut self, end: &End, group: GroupId, verdict: Verdict, held: &[Held]) {
         let population = self.ledger.populations.get(group);
         let calls = calls(held);
         let fact = if end.verified { 1.0 } else { 0.5 };
@@ -153,7 +155,12 @@ impl Agent {
                 .map(|h| sample(h, None, end.stamp))
                 .collect(),
             suggestion: inherited.then(|| advice.to_owned()),
-            ..end.finding(kind, calls, held.len() as u64)
+            ..end.finding(
+                group.kind,
+                calls,
+                self.stacks.origin(group.stack),
+                held.len() as u64,
+            )
         };
         let finding = self.findings.left(finding, end.stamp);
         self.out.report(&Report::Finding(Box::new(finding)));
@@ -174,17 +181,21 @@ impl Agent {
         });
         let finding = Finding {
             samples: samples.collect(),
-            ..end.finding(Kind::Other, calls, unknown.len() as u64)
+            ..end.finding(Kind::Other, calls, None, unknown.len() as u64)
         };
         let finding = self.findings.left(finding, end.stamp);
         self.out.report(&Report::Finding(Box::new(finding)));
     }
 }
 
-/// By kind, what the last program image acquired and what it inherited apart; oldest first.
-/// Redirected standard descriptors are neither.
-fn grouped(left: Vec<Held>, exec_id: u32) -> BTreeMap<(Kind, Verdict), Vec<Held>> {
-    let mut groups: BTreeMap<(Kind, Verdict), Vec<Held>> = BTreeMap::new();
+/// By kind and origin, what the last program image acquired and what it inherited apart; oldest
+/// first. Redirected standard descriptors are neither.
+fn grouped(
+    left: Vec<Held>,
+    process: ProcessId,
+    exec_id: u32,
+) -> BTreeMap<(GroupId, Verdict), Vec<Held>> {
+    let mut groups: BTreeMap<(GroupId, Verdict), Vec<Held>> = BTreeMap::new();
     for held in left.into_iter().filter(|held| !held.acquired.is_standard()) {
         let own = held.acquired.exec_id >= exec_id;
         let verdict = if own {
@@ -192,10 +203,11 @@ fn grouped(left: Vec<Held>, exec_id: u32) -> BTreeMap<(Kind, Verdict), Vec<Held>
         } else {
             Verdict::Inherited
         };
-        groups
-            .entry((GroupId::from(&held.acquired).kind, verdict))
-            .or_default()
-            .push(held);
+        let group = GroupId {
+            process,
+            ..GroupId::from(&held)
+        };
+        groups.entry((group, verdict)).or_default().push(held);
     }
     for held in groups.values_mut() {
         held.sort_unstable_by_key(|held| held.acquired.stamp);

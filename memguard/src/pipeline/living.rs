@@ -14,6 +14,7 @@ use crate::{
     model::{
         finding::{Evidence, Finding, Growth, Limit, Sample, State, Verdict},
         ids::{ProcessId, Stamp},
+        origin::Origin,
         process::ProcessInfo,
         report::Report,
         resource::{Call, Kind},
@@ -59,6 +60,10 @@ impl Agent {
                 self.resolve(group, now);
                 continue;
             }
+            if !self.stacks.are_named(group.process, group.stack) {
+                // Told at the next judgement, with names.
+                continue;
+            }
             let verified = self.look_at(group, survivors, &mut looks, now);
             self.conclude_living(&verified, now);
         }
@@ -70,7 +75,7 @@ impl Agent {
     fn survivors(&self, now: Stamp) -> BTreeMap<GroupId, Vec<Held>> {
         let mut groups: BTreeMap<GroupId, Vec<Held>> = BTreeMap::new();
         for held in self.ledger.held() {
-            let group = GroupId::from(&held.acquired);
+            let group = GroupId::from(held);
             let old = now.since(held.acquired.stamp) >= self.judging.min_age;
             let meant = held.acquired.is_standard() || self.is_inherited(held);
             if old && !meant && self.judging.wants(group.kind) {
@@ -205,13 +210,15 @@ impl Agent {
         let growth = self.piles.get(group).and_then(growth);
         let calls = calls(survivors);
         let kind = Self::kind(group, seen);
+        let origin = self.stacks.origin(group.stack);
         Finding {
             id: 0,
-            fingerprint: fingerprint(&process, kind, &calls),
+            fingerprint: fingerprint(&process, kind, &calls, origin.as_ref()),
             state: State::Opened,
             verdict: Verdict::Aged,
             kind,
             calls,
+            origin,
             confidence: 0.0,
             verified: *complete,
             first_seen: now,
@@ -321,12 +328,20 @@ pub(super) fn calls(held: &[Held]) -> Vec<Call> {
     calls
 }
 
-/// Resource, kind, executable and calls; frames will join them when origins are known.
-pub(super) fn fingerprint(process: &ProcessInfo, kind: Kind, calls: &[Call]) -> u64 {
+/// Resource, kind, executable, and the program's own frames; the calls where there are none.
+pub(super) fn fingerprint(
+    process: &ProcessInfo,
+    kind: Kind,
+    calls: &[Call],
+    origin: Option<&Origin>,
+) -> u64 {
     let label = process.label();
-    let executable = process.executable.as_deref().unwrap_or(&label);
-    let parts = [kind.resource().name(), kind.name(), executable].into_iter();
-    crate::findings::fingerprint(parts.chain(calls.iter().map(|call| call.name())))
+    let executable = process.executable.clone().unwrap_or(label);
+    let frames = origin.map(|origin| origin.stack.signature());
+    let frames = frames.filter(|frames| !frames.is_empty());
+    let calls = || calls.iter().map(|call| call.name().to_owned()).collect();
+    let parts = [kind.resource().name(), kind.name(), &executable].map(str::to_owned);
+    crate::findings::fingerprint(parts.into_iter().chain(frames.unwrap_or_else(calls)))
 }
 
 /// A result in doubt is worth half.

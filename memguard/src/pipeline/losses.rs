@@ -129,6 +129,7 @@ impl Agent {
         ] {
             all.insert(name.to_owned(), count);
         }
+        all.extend(self.stacks.counters());
         sorted(all)
     }
 }

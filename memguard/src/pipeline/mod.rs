@@ -8,6 +8,7 @@ mod census;
 mod dead;
 mod living;
 mod losses;
+mod origins;
 mod output;
 mod run;
 mod strangers;
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 
-use self::{living::Piles, losses::Losses, output::Outputs, strangers::Strangers};
+use self::{living::Piles, losses::Losses, origins::Stacks, output::Outputs, strangers::Strangers};
 pub use self::{run::run, watch::watch};
 use crate::{
     cli::KindFilter,
@@ -28,6 +29,7 @@ use crate::{
     identify::Identities,
     ledger::Ledger,
     model::{
+        event::Event,
         ids::{ProcessId, Stamp},
         report::{Report, Started},
         resource::{Kind, Resource},
@@ -79,6 +81,7 @@ struct Agent {
     piles: Piles,
     losses: Losses,
     strangers: Strangers,
+    stacks: Stacks,
     out: Outputs,
     judging: Judging,
     attached_at: Stamp,
@@ -103,6 +106,7 @@ impl Agent {
         let attached_at = kernel.attach(&facts.plan).map_err(attach)?;
         let poll = |error| Failure::caused("cannot poll the ring buffer", error);
         let ring = kernel.ring().map_err(poll)?;
+        let stacks = Stacks::start();
         Ok(Self {
             kernel,
             ring,
@@ -114,6 +118,7 @@ impl Agent {
             piles: Piles::default(),
             losses: Losses::default(),
             strangers: Strangers::default(),
+            stacks,
             out,
             judging,
             attached_at,
@@ -125,6 +130,7 @@ impl Agent {
     fn begin(&mut self, facts: &Facts, target: &Target, comms: &[String], scope: String) {
         self.kernel.target(target, comms);
         let missing = facts.plan.unavailable.iter();
+        let missing = missing.map(|(probe, why)| (probe.tracepoint(), why.clone()));
         let started = Started {
             stamp: self.attached_at,
             scope,
@@ -134,9 +140,7 @@ impl Agent {
                 .iter()
                 .map(kernel::plan::Probe::tracepoint)
                 .collect(),
-            missing: missing
-                .map(|(probe, why)| (probe.tracepoint(), why.clone()))
-                .collect(),
+            missing: missing.chain(self.stacks.missing.clone()).collect(),
             kernel_bytes: self.kernel.bytes(),
         };
         self.out.report(&Report::Started(started));
@@ -147,10 +151,11 @@ impl Agent {
         let Self {
             ring,
             ledger,
+            stacks,
             tally,
             ..
         } = self;
-        ring.drain(|bytes| take(ledger, tally, bytes))
+        ring.drain(|record| take(ledger, stacks, tally, record))
     }
 
     /// Takes everything that was in the ring when this was called. A flood may fill it as fast as
@@ -164,8 +169,12 @@ impl Agent {
         }
     }
 
-    /// Takes what is due from the nursery, and judges what has died.
+    /// Takes what is due from the nursery, and judges what has died once its stacks are unwound.
     fn sweep(&mut self) {
+        self.advance();
+        if self.stacks.is_unwinding() {
+            return;
+        }
         #[cfg(feature = "debug-log")]
         self.kernel.show_log();
         self.drain_past();
@@ -174,19 +183,16 @@ impl Agent {
         let Self {
             kernel,
             ledger,
+            stacks,
             tally,
             ..
         } = self;
-        let taken = kernel
-            .nursery
-            .sweep(cutoff, &sweep.dead, |record| take(ledger, tally, record));
+        let taken = kernel.nursery.sweep(cutoff, &sweep.dead, |record| {
+            take(ledger, stacks, tally, record);
+        });
         self.tally.swept += taken;
         self.drain_past();
-        let judged = self.ledger.end_sweep(sweep, cutoff);
-        self.note_losses();
-        for judgement in judged {
-            self.report_end(judgement);
-        }
+        self.judge_when_unwound(sweep, cutoff);
     }
 
     /// Processes that are watched and have not ended.
@@ -220,11 +226,15 @@ impl Agent {
     }
 }
 
-fn take(ledger: &mut Ledger, tally: &mut Tally, bytes: &[u8]) {
-    match decode(bytes) {
-        Ok(event) => ledger.apply(event),
-        Err(_) => tally.undecodable += 1,
+fn take(ledger: &mut Ledger, stacks: &mut Stacks, tally: &mut Tally, record: &[u8]) {
+    let Ok(event) = decode(record) else {
+        tally.undecodable += 1;
+        return;
+    };
+    if let Event::Acquired(acquired) = &event {
+        stacks.unwind(acquired, record);
     }
+    ledger.apply(event);
 }
 
 /// What helps where the kernel refuses.

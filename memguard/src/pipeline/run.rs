@@ -79,7 +79,7 @@ async fn follow(
             let code = Follow::new(running, listeners, args.grace)?
                 .run(&mut agent)
                 .await;
-            Ok(agent.end_run(args, code))
+            Ok(agent.end_run(args, code).await)
         }
         Err(error) => Ok(agent.never_began(args, &error)),
     }
@@ -149,6 +149,7 @@ impl Follow {
             _ = terminate.recv() => pass_on(command.get_ref(), Signal::TERM, until),
             () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => {}
             _ = sweep.tick() => agent.sweep(),
+                answer = agent.stacks.next() => agent.heard(answer),
             _ = judge.tick() => agent.judge_living(),
             ready = agent.ring.readable() => {
                 if ready.is_ok() {
@@ -177,8 +178,8 @@ fn plural(count: u64, one: &'static str, many: &'static str) -> &'static str {
 }
 
 impl Agent {
-    fn end_run(mut self, args: &RunArgs, command_code: i32) -> u8 {
-        self.settle();
+    async fn end_run(mut self, args: &RunArgs, command_code: i32) -> u8 {
+        self.settle().await;
         let mut summary = self.summary();
         let conclusive = summary.evidence.conclusive();
         let (code, reason) = self.exit_code(args, command_code, conclusive);

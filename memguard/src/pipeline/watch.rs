@@ -50,7 +50,7 @@ pub fn watch(args: &WatchArgs) -> Result<u8, Failure> {
         let mut watch = Watch::new(args)?;
         agent.begin_watch(&facts, &target, args)?;
         watch.run(&mut agent).await;
-        Ok(agent.end_watch(args))
+        Ok(agent.end_watch(args).await)
     })
 }
 
@@ -197,6 +197,7 @@ impl Watch {
                 _ = self.terminate.recv() => return,
                 () = deadline => return,
                 _ = self.sweep.tick() => agent.sweep(),
+                answer = agent.stacks.next() => agent.heard(answer),
                 _ = self.judge.tick() => agent.judge_living(),
                 ready = agent.ring.readable() => {
                     if ready.is_err() {
@@ -296,8 +297,8 @@ impl Agent {
         }
     }
 
-    fn end_watch(mut self, args: &WatchArgs) -> u8 {
-        self.settle();
+    async fn end_watch(mut self, args: &WatchArgs) -> u8 {
+        self.settle().await;
         let summary = self.summary();
         let lost = !summary.evidence.conclusive();
         self.out.report(&Report::Stopped(Box::new(summary)));
@@ -313,8 +314,10 @@ impl Agent {
     }
 
     /// The last sweep and judgement; after it nothing more is taken from the kernel.
-    pub(super) fn settle(&mut self) {
+    pub(super) async fn settle(&mut self) {
+        self.catch_up().await;
         self.sweep();
+        self.catch_up().await;
         self.judge_living();
         for finding in self.findings.last_words() {
             self.out.report(&Report::Finding(Box::new(finding)));

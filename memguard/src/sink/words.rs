@@ -85,10 +85,12 @@ pub(super) fn finding(finding: &Finding) -> String {
     rest.unwrap_or(sentence)
 }
 
-/// `TCP sockets from socket`.
+/// `TCP sockets from connect_upstream (pool.c:88)`.
 fn origin(finding: &Finding) -> String {
-    let calls: Vec<_> = finding.calls.iter().map(|call| call.name()).collect();
-    format!("{} from {}", finding.kind.noun(2), calls.join(", "))
+    let place = finding
+        .place()
+        .map_or_else(|| finding.call_names(), str::to_owned);
+    format!("{} from {place}", finding.kind.noun(2))
 }
 
 /// `api[4242] exited with 0, 16 descriptors left`.

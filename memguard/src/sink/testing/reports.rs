@@ -1,11 +1,12 @@
 //! Example reports.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::subjects::{SECOND, process, unknown_process};
 use crate::model::{
     finding::{Evidence, Finding, Growth, Limit, Sample, State, Verdict},
     ids::Stamp,
+    origin::{BuildId, Incomplete, Module, NamedFrame, NamedStack, Origin, StackId},
     report::{Census, CensusRow, Health, ProcessExited, Report, RunExit, Started, Summary},
     resource::{Call, Kind},
 };
@@ -48,6 +49,7 @@ pub(in crate::sink) fn finding() -> Finding {
         process: process(),
         kind: Kind::Tcp,
         calls: vec![Call::Socket],
+        origin: Some(origin()),
         confidence: 0.97,
         verified: true,
         first_seen: Stamp(430 * SECOND),
@@ -67,6 +69,43 @@ pub(in crate::sink) fn finding() -> Finding {
     }
 }
 
+/// The stack of that leak, of which the first part was copied.
+fn origin() -> Origin {
+    let module = |path: &str| Module {
+        path: path.into(),
+        build_id: BuildId::new(&[0x9f, 0x3c, 0x11]),
+    };
+    let frame = |ip: u64, path: &str, function: Option<&str>| NamedFrame {
+        ip: 0x7f31_0000_0000 + ip,
+        module: Some(Arc::new(module(path))),
+        offset: ip,
+        function: function.map(Into::into),
+        file: None,
+        line: None,
+        inlined: false,
+        application: path == "/usr/bin/api",
+    };
+    let leaking = NamedFrame {
+        file: Some("/src/pool.c".into()),
+        line: Some(88),
+        ..frame(0x14e10, "/usr/bin/api", Some("connect_upstream"))
+    };
+    let stack = NamedStack {
+        id: StackId(0x2a),
+        frames: vec![
+            frame(0x10_7a2b, "/lib/libc.so.6", Some("socket")),
+            leaking,
+            frame(0x15002, "/usr/bin/api", None),
+        ],
+        incomplete: Some(Incomplete::WindowEnded),
+        interpreter: None,
+    };
+    Origin {
+        stack: Arc::new(stack),
+        place: Some("connect_upstream (pool.c:88)".to_owned()),
+    }
+}
+
 /// A finding of a process that is hardly known.
 fn bare_finding() -> Finding {
     let untold = Sample {
@@ -83,6 +122,7 @@ fn bare_finding() -> Finding {
         process: unknown_process(),
         kind: Kind::File,
         calls: vec![Call::Openat, Call::Open],
+        origin: None,
         confidence: f64::NAN,
         verified: false,
         oldest_age: None,

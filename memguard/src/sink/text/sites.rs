@@ -21,12 +21,13 @@ const SITES: usize = 4_096;
 /// Longest label kept.
 const LABEL: usize = 64;
 
-/// Findings with equal label, kind, calls and verdict.
+/// Findings with equal label, kind, place and verdict. The calls tell where the place is unknown.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Site {
     pub(super) verdict: Verdict,
     pub(super) label: String,
     pub(super) kind: Kind,
+    pub(super) place: Option<String>,
     pub(super) calls: Vec<Call>,
 }
 
@@ -108,6 +109,7 @@ impl Site {
             verdict: finding.verdict,
             label: finding.process.label().chars().take(LABEL).collect(),
             kind: finding.kind,
+            place: finding.place().map(str::to_owned),
             calls: finding.calls.clone(),
         }
     }

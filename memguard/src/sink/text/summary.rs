@@ -52,7 +52,7 @@ fn table(page: &mut Page, sites: &[(Site, Tally)]) {
 }
 
 fn rows(page: &mut Page, sites: &[(Site, Tally)]) {
-    let heading = ["", "COUNT", "WHAT", "PROCESS", "CALLS", "OLDEST"].map(str::to_owned);
+    let heading = ["", "COUNT", "WHAT", "PROCESS", "FROM", "OLDEST"].map(str::to_owned);
     let cells = sites.iter().map(|(site, tally)| cells(site, tally));
     let cells = [heading].into_iter().chain(cells).collect();
     let layout = [
@@ -81,13 +81,16 @@ fn cells(site: &Site, tally: &Tally) -> [String; 6] {
         1 => tally.who.clone(),
         number => format!("{} ×{number}", site.label),
     };
-    let calls: Vec<_> = site.calls.iter().map(|call| call.name()).collect();
+    let calls = || {
+        let names: Vec<_> = site.calls.iter().map(|call| call.name()).collect();
+        names.join(", ")
+    };
     [
         tag(site.verdict).0.trim_end().to_owned(),
         tally.count.to_string(),
         site.kind.noun(tally.count).to_owned(),
         process,
-        calls.join(", "),
+        site.place.clone().unwrap_or_else(calls),
         tally.oldest.map(duration).unwrap_or_default(),
     ]
 }

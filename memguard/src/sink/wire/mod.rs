@@ -11,6 +11,7 @@ mod payload;
 mod process;
 mod schema;
 mod scribe;
+mod stack;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -26,6 +27,7 @@ pub use self::{
     process::{Container, Creation, Executable, Host, Linux, Process, Service, User},
     schema::schema,
     scribe::{Bounds, Context, Scribe, Text, Time},
+    stack::{Frame, Stack},
 };
 use crate::{
     model::{

@@ -15,6 +15,7 @@ use crate::{
         census::Census,
         finding::{Evidence, Finding},
         scribe::{Scribe, Text},
+        stack::Stack,
     },
 };
 
@@ -103,8 +104,8 @@ pub struct CensusTaken {
 pub struct FindingChanged {
     /// The finding.
     pub finding: Finding,
-    /// Where in the program; not known yet.
-    pub stack: (),
+    /// Where in the program they were acquired; null where that could not be found out.
+    pub stack: Option<Stack>,
     /// How far it can be trusted.
     pub evidence: Evidence,
 }
@@ -147,7 +148,7 @@ impl Payload {
             }),
             Report::Finding(it) => Self::Finding(Box::new(FindingChanged {
                 finding: Finding::new(it, scribe),
-                stack: (),
+                stack: it.origin.as_ref().map(|origin| Stack::new(origin, scribe)),
                 evidence: Evidence::new(&it.evidence, scribe),
             })),
             Report::Exited(it) => Self::Exited(ProcessExited {

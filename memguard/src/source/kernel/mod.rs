@@ -97,7 +97,6 @@ pub struct Sizes {
     pub window_bytes: u32,
 }
 
-
 impl Sizes {
     /// The usual ones: the memory for windows is the same whatever their size, a power of two in
     /// [`WINDOW_SHIFTS`], and the number of slots follows.
