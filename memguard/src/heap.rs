@@ -6,8 +6,10 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-/// The system's allocator, counted. It counts as soon as a program declares it its global
-/// allocator, and costs four additions for a block's whole life, about 15 ns.
+/// The system's allocator, counted, for a program that declares it its global one.
+///
+/// It costs four additions in the whole life of a block, about 4 ns where no other thread allocates
+/// at the same time.
 #[derive(Debug)]
 pub struct Counting;
 
@@ -47,7 +49,9 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         // SAFETY: the caller keeps the same contract, and the block came from there.
-        unsafe { System.dealloc(block, layout) };
+        unsafe {
+            System.dealloc(block, layout);
+        }
         BYTES.fetch_sub(layout.size(), Relaxed);
         BLOCKS.fetch_sub(1, Relaxed);
     }
@@ -85,7 +89,9 @@ mod tests {
         assert_eq!((bytes(), blocks()), (200, 2));
         for block in [first, second] {
             // SAFETY: came from there with this layout, and is not used any more.
-            unsafe { Counting.dealloc(block, layout) };
+            unsafe {
+                Counting.dealloc(block, layout);
+            }
         }
         assert_eq!((bytes(), blocks()), (0, 0));
     }

@@ -37,9 +37,11 @@ impl Mapped {
         })
     }
 
-    /// Whether it is of a file at all: not what the kernel calls `//anon`.
+    /// Whether it is of a file at all: not what the kernel calls `//anon`. Of files with a build id
+    /// the side-band does not tell the inode.
     fn is_file(&self) -> bool {
-        self.mapping.inode != 0 || &*self.mapping.module.path == VDSO
+        let Mapping { inode, module, .. } = &self.mapping;
+        *inode != 0 || module.build_id.is_some() || &*module.path == VDSO
     }
 }
 

@@ -39,7 +39,7 @@ enum Change {
     /// It had this.
     Known(Rc<Layout>),
     Mapped(Rc<Mapped>),
-    /// It is over; what has its number from here on is another one.
+    /// Its leader is over. What has its number next begins with a fork.
     Exited,
     /// From here on something is missing.
     Lost,
@@ -48,7 +48,7 @@ enum Change {
 impl Change {
     /// Whether nothing before it matters.
     fn is_root(&self) -> bool {
-        !matches!(self, Self::Mapped(_))
+        !matches!(self, Self::Mapped(_) | Self::Exited)
     }
 }
 
@@ -136,7 +136,8 @@ impl History {
     /// Something was lost at some time after `stamp`.
     fn doubt(&mut self, stamp: Stamp) {
         let last = self.changes.iter().rfind(|(_, change)| change.is_root());
-        if !matches!(last, Some((_, Change::Lost | Change::Exited))) {
+        let doubted = matches!(last, Some((_, Change::Lost)));
+        if !doubted {
             self.insert(stamp, Change::Lost);
         }
     }
@@ -354,7 +355,7 @@ impl Modules {
         let root = history.root(until);
         match root.and_then(|root| history.changes.get_mut(root)) {
             Some((_, forked @ Change::Forked(_))) => *forked = Change::Known(layout),
-            Some((stamp, Change::Exited | Change::Lost)) => {
+            Some((stamp, Change::Lost)) => {
                 let stamp = *stamp;
                 history.insert(stamp, Change::Known(layout));
             }
@@ -468,6 +469,7 @@ mod tests {
             (2, 35, 2000, 0),
             (2, 45, 2000, 3),
             (2, 65, 2000, 4),
+            (2, 75, 2000, 4), // the leader has ended, others may still run
             (3, 55, 2000, 3), // the child has what its parent had then
             (3, 99, 2000, 3),
             (3, 99, 1000, 2),
@@ -480,7 +482,6 @@ mod tests {
                 "{tgid} {stamp} {address}"
             );
         }
-        assert_eq!(at(modules, 2, 75, 1000), Err(Unknown::Gone));
         assert_eq!(at(modules, 1, 5, 1000), Err(Unknown::Gone));
         let unread = Unknown::Unread(9, Stamp(5));
         assert_eq!(at(modules, 9, 5, 1000), Err(unread));

@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    path::PathBuf,
     sync::{
         Arc,
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
@@ -35,14 +34,14 @@ pub(super) struct Request {
 
 /// Starts the thread; it ends when the sender is dropped, or nobody takes answers.
 pub(super) fn start(
-    procfs: PathBuf,
+    symbolizer: Symbolizer,
     answers: tokio::sync::mpsc::Sender<Answer>,
     counters: Arc<Counters>,
 ) -> io::Result<Sender<Request>> {
     let (sender, requests) = mpsc::channel();
     let run = move || {
         Naming {
-            symbolizer: Symbolizer::new(procfs),
+            symbolizer,
             named: HashMap::new(),
         }
         .run(&requests, &answers, &counters);

@@ -9,7 +9,11 @@
 //!
 //! `walk` goes outwards; here is what it knows of the places it comes to.
 
-use std::{rc::Rc, sync::Arc};
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use hashbrown::HashMap;
 
@@ -19,10 +23,16 @@ use super::{
     layout::{Layout, Mapped, MappedFile},
     walk::Walk,
 };
-use crate::model::origin::{BuildId, Frame, Incomplete, Module, Window};
+use crate::model::origin::{BuildId, Frame, Incomplete, Mapping, Module, Window};
 
 /// Most places whose rules are remembered; beyond it all are forgotten.
 const RULES: usize = 16 * 1024;
+
+/// How long all files of one process may take to read.
+const BUDGET: Duration = Duration::from_secs(5);
+
+/// Most processes whose time is counted; beyond it all begin again.
+const PROCESSES: usize = 4096;
 
 /// What the frames of a window came to; `incomplete` as in [`crate::model::origin::Stack`].
 #[derive(Debug, PartialEq, Eq)]
@@ -64,6 +74,8 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) struct Unwinder {
     images: Images,
+    /// How long the files of processes took so far.
+    spent: HashMap<u32, Duration>,
     rules: HashMap<(ImageId, u64, bool), Rc<Known>>,
 }
 
@@ -71,6 +83,7 @@ impl Unwinder {
     pub(super) fn new(images: Images) -> Self {
         Self {
             images,
+            spent: HashMap::new(),
             rules: HashMap::new(),
         }
     }
@@ -160,7 +173,7 @@ impl Unwinder {
 
     fn read(&mut self, mapped: &Mapped, processes: &[u32]) -> MappedFile {
         let Mapped { mapping, .. } = mapped;
-        match self.images.load(mapping, processes) {
+        match self.load(mapping, processes) {
             Ok(id) => {
                 let build_id = self.images.get(id).and_then(Image::build_id);
                 let module = named(&mapping.module, build_id);
@@ -173,6 +186,22 @@ impl Unwinder {
                 MappedFile::Failed(process, Incomplete::Unreadable(reason.into()))
             }
         }
+    }
+
+    /// A process whose files take too long all together is not read any further.
+    fn load(&mut self, mapping: &Mapping, processes: &[u32]) -> Result<ImageId, Fault> {
+        let process = processes.first().copied().unwrap_or_default();
+        if self.spent.len() >= PROCESSES {
+            self.spent.clear();
+        }
+        let spent = self.spent.entry(process).or_default();
+        if BUDGET < *spent {
+            return Err(Fault::Late);
+        }
+        let start = Instant::now();
+        let found = self.images.load(mapping, processes);
+        *spent += start.elapsed();
+        found
     }
 }
 

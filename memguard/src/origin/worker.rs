@@ -15,6 +15,7 @@ use std::{
 
 use super::{
     Answer, Counters, ModuleSource, Work, add,
+    aside::Aside,
     image::Images,
     layout::Layout,
     leave,
@@ -54,21 +55,22 @@ pub(super) enum Task {
     Forget(ProcessId),
 }
 
-/// Starts both threads; they end when the sender is dropped, or nobody takes answers.
+/// Starts the thread; it ends when the sender is dropped, or nobody takes answers.
 pub(super) fn start(
     modules: ModuleSource,
     procfs: PathBuf,
+    names: Sender<naming::Request>,
     answers: tokio::sync::mpsc::Sender<Answer>,
     counters: Arc<Counters>,
 ) -> io::Result<Sender<Task>> {
-    let names = naming::start(procfs.clone(), answers.clone(), Arc::clone(&counters))?;
     let (sender, tasks) = mpsc::channel();
     let run = move || {
         Worker {
             sideband: modules,
             modules: Modules::default(),
             unwinder: Unwinder::new(Images::new(procfs.clone())),
-            procfs: Procfs::new(procfs),
+            procfs,
+            aside: Aside::new(),
             stacks: Stacks::new(),
             names,
             answers,
@@ -84,7 +86,8 @@ struct Worker {
     sideband: ModuleSource,
     modules: Modules,
     unwinder: Unwinder,
-    procfs: Procfs,
+    procfs: PathBuf,
+    aside: Aside,
     stacks: Stacks,
     names: Sender<naming::Request>,
     answers: tokio::sync::mpsc::Sender<Answer>,
@@ -195,10 +198,15 @@ impl Worker {
     }
 
     /// `None` where it is not the process any more that had the number.
-    fn read(&self, tgid: u32, process: ProcessId) -> Option<Vec<Mapping>> {
-        let mappings = self.procfs.mappings(tgid).ok()?;
-        let identity = self.procfs.identity(tgid).ok()?;
-        (tgid != process.tgid || identity == process).then_some(mappings)
+    fn read(&mut self, tgid: u32, process: ProcessId) -> Option<Vec<Mapping>> {
+        let root = self.procfs.clone();
+        let read = move || {
+            let procfs = Procfs::new(root);
+            let mappings = procfs.mappings(tgid).ok()?;
+            let identity = procfs.identity(tgid).ok()?;
+            (tgid != process.tgid || identity == process).then_some(mappings)
+        };
+        self.aside.run(read)?
     }
 
     fn count(&self) {

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, OpenOptions},
-    os::unix::fs::symlink,
+    os::unix::fs::{MetadataExt as _, symlink},
     process::Command,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
@@ -69,6 +69,39 @@ fn devices_are_left_alone() {
             .unwrap()
             .contains("not a regular file")
     );
+}
+
+/// A file that names others, which must not be opened: this one waits for a writer when it is.
+#[test]
+fn links_lead_nowhere() {
+    let program = Program::compile(&["-g"]);
+    let fifo = program.directory.path().join("fifo");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&fifo)
+            .status()
+            .unwrap()
+            .success()
+    );
+    for section in [".gnu_debuglink", ".gnu_debugaltlink"] {
+        let mut link = fifo.to_str().unwrap().as_bytes().to_vec();
+        link.resize((link.len() + 1).next_multiple_of(4) + 4, 0);
+        write(&program.directory.path().join("link"), &link);
+        program.tool(
+            "objcopy",
+            &["--add-section", &format!("{section}=link"), "{}"],
+        );
+    }
+    let module = module(&program.path, program.build_id());
+    let mut symbolizer = symbolizer();
+    let named = symbolizer.name(&stack(&module, program.address("f")), this_process());
+    assert_eq!(named.frames[0].function.as_deref(), Some("f"));
+    // Who is not root cannot shut the links out, only not wait for long.
+    let root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    if root {
+        assert_eq!(told(&named.frames[0]), "f program.c:15");
+        assert_eq!(symbolizer.counts().children_lost, 0);
+    }
 }
 
 /// A program with one part of it overwritten by noise, many times: right names or none, and an

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use memguard::origin::symbolize::Symbolizer;
+use memguard::{model::origin::Frame, origin::symbolize::Symbolizer};
 
 use crate::{
     files::{Program, has_no_size},
@@ -123,19 +123,25 @@ fn symbols_without_a_size() {
     }
 }
 
-/// As distributions do it: debug information in a file of its own, found by a link.
+/// As distributions do it: debug information in a file of its own, found by a link, and known by
+/// its build id or, without one, by its checksum.
 #[test]
 fn debug_information_next_to_the_program() {
     for (build_id, place) in [
         ("-Wl,--build-id=sha1", "program.debug"),
         ("-Wl,--build-id=sha1", ".debug/program.debug"),
+        ("-Wl,--build-id=none", ".debug/program.debug"),
     ] {
         let program = separated(&["-g", build_id], place);
-        let names = names(&mut symbolizer(), &program, program.address("outer"));
+        let waiting = Waiting::start(&program);
+        let module = module(&program.path, program.build_id());
+        let stack = stack(&module, program.address("outer"));
+        let named = symbolizer().name(&stack, process(waiting.0.id()));
+        let outermost = named.frames.last().map(told);
         assert_eq!(
-            names.last().map(String::as_str),
+            outermost.as_deref(),
             Some("outer program.c:13"),
-            "{place}"
+            "{build_id} {place}"
         );
     }
 }
@@ -264,6 +270,31 @@ fn the_build_id_that_was_found() {
     let named = symbolizer().name(&stack, process(waiting.0.id()));
     let found = named.frames[0].module.as_ref().unwrap().build_id;
     assert!(found.is_some() && found == program.build_id());
+}
+
+/// The list that a just-in-time compiler writes.
+#[test]
+fn code_that_a_process_made() {
+    let program = Program::compile(&[]);
+    let waiting = Waiting::start(&program);
+    let list = format!("/tmp/perf-{}.map", waiting.0.id());
+    let named = |address| {
+        let mut stack = stack(&module(&program.path, None), 0);
+        let frame = Frame {
+            ip: address,
+            module: None,
+            offset: address,
+            is_return: true,
+        };
+        stack.frames = [frame].into();
+        let named = symbolizer().name(&stack, process(waiting.0.id()));
+        told(&named.frames[0])
+    };
+    assert_eq!(named(0x1010), "? ?:?");
+    fs::write(&list, "1000 10 load /srv/app.js:3\n").unwrap();
+    let names = [named(0x1010), named(0x1000), named(0x1011)];
+    fs::remove_file(&list).unwrap();
+    assert_eq!(names, ["load /srv/app.js:3 ?:?", "? ?:?", "? ?:?"]);
 }
 
 /// The second time nobody is asked, not even after the file has gone.

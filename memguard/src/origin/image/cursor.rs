@@ -1,5 +1,8 @@
 //! Reads numbers from bytes that somebody else wrote: every step may fail, none panics.
 
+/// Longest text that is looked for; those that are of interest have few bytes.
+const TEXT: usize = 64;
+
 /// Bytes from a place onwards.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor<'a> {
@@ -95,9 +98,10 @@ impl<'a> Cursor<'a> {
         None
     }
 
-    /// Bytes up to a zero, which is skipped.
+    /// Bytes up to a zero, which is skipped; [`TEXT`] at most.
     pub(super) fn text(&mut self) -> Option<&'a [u8]> {
         let rest = self.bytes.get(self.at..)?;
+        let rest = rest.get(..TEXT).unwrap_or(rest);
         let length = rest.iter().position(|&byte| byte == 0)?;
         let text = self.take(length)?;
         self.take(1)?;

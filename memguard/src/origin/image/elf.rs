@@ -42,6 +42,8 @@ pub(in crate::origin) enum Fault {
     Damaged,
     #[error("not the file that was mapped: it was replaced or removed")]
     Replaced,
+    #[error("not read in time")]
+    Late,
     #[error("gone")]
     Gone,
     #[error("not a regular file")]
@@ -163,6 +165,8 @@ pub(super) struct Elf {
     sections: Box<[SectionHeader64<LE>]>,
     names: Box<[u8]>,
     pub(super) build_id: Option<BuildId>,
+    /// It may take any time to read: its code is left alone.
+    pub(super) distant: bool,
 }
 
 impl Elf {
@@ -193,6 +197,7 @@ impl Elf {
             sections,
             names,
             build_id,
+            distant: false,
             bytes,
         })
     }
@@ -204,8 +209,11 @@ impl Elf {
         code.find_map(|segment| segment.address(offset))
     }
 
-    /// Up to `LENGTH` bytes of code from `address` on.
+    /// Up to `LENGTH` bytes of code from `address` on, and how many there are.
     pub(super) fn code<const LENGTH: usize>(&self, address: u64) -> Option<([u8; LENGTH], usize)> {
+        if self.distant {
+            return None;
+        }
         let (offset, left) = self.offset(address, true)?;
         let length = LENGTH.min(usize::try_from(left).unwrap_or(LENGTH));
         let mut code = [0; LENGTH];

@@ -8,23 +8,41 @@ use std::{
 };
 
 use rustix::{
-    fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2},
+    fs::{CWD, Mode, OFlags, ResolveFlags, fstatfs, openat, openat2},
     io::Errno,
 };
 
 use super::elf::{Bytes, Elf, Fault};
 use crate::model::origin::Mapping;
 
-/// What tells one content of a file from another, where there is no build id.
+/// File systems that somebody else answers for: FUSE, NFS, Ceph, 9P, AFS, SMB in three versions;
+/// `statfs(2)`.
+const DISTANT: [i64; 8] = [
+    0x6573_5546,
+    0x6969,
+    0x00c3_6400,
+    0x0102_1997,
+    0x5346_414f,
+    0x517b,
+    0xff53_4d42,
+    0xfe53_4d42,
+];
+
+/// Which file, and which content of it. A build id is not enough: anybody may give a file any, and
+/// would spoil the stacks of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Version {
+pub(super) struct Key {
+    device: u64,
+    inode: u64,
     size: u64,
     modified: (i64, i64),
 }
 
-impl Version {
+impl Key {
     fn of(metadata: &Metadata) -> Self {
         Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
             size: metadata.size(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
         }
@@ -37,7 +55,7 @@ pub(super) fn find(
     procfs: &Path,
     processes: &[u32],
     mapping: &Mapping,
-) -> Result<(Elf, Version), Fault> {
+) -> Result<(Elf, Key), Fault> {
     let mut fault = Fault::Gone;
     for process in processes {
         let process = procfs.join(process.to_string());
@@ -93,7 +111,7 @@ impl Place<'_> {
     }
 }
 
-fn open(place: &Place<'_>, mapping: &Mapping) -> Result<(Elf, Version), Fault> {
+fn open(place: &Place<'_>, mapping: &Mapping) -> Result<(Elf, Key), Fault> {
     let found = place.look(mapping).map_err(|errno| match errno {
         Errno::NOENT | Errno::SRCH | Errno::NOTDIR | Errno::ACCESS | Errno::PERM => Fault::Gone,
         other => io::Error::from(other).into(),
@@ -107,11 +125,13 @@ fn open(place: &Place<'_>, mapping: &Mapping) -> Result<(Elf, Version), Fault> {
         return Err(Fault::Replaced);
     }
     let file = reopen(&found)?;
-    let elf = Elf::parse(Bytes::File(file))?;
+    let distant = fstatfs(&file).is_ok_and(|system| DISTANT.contains(&system.f_type));
+    let mut elf = Elf::parse(Bytes::File(file))?;
+    elf.distant = distant;
     if known.is_some() && elf.build_id != known {
         return Err(Fault::Replaced);
     }
-    Ok((elf, Version::of(&metadata)))
+    Ok((elf, Key::of(&metadata)))
 }
 
 fn stat(found: &rustix::fd::OwnedFd) -> io::Result<Metadata> {

@@ -17,7 +17,7 @@ mod vdso;
 #[cfg(test)]
 mod tests;
 
-use std::{cell::OnceCell, ops::Range, rc::Rc};
+use std::{ops::Range, sync::Arc};
 
 use self::{elf::Elf, index::Index};
 pub(super) use self::{
@@ -36,16 +36,16 @@ const JUMPS: usize = 4;
 #[derive(Debug)]
 pub(super) struct Image {
     elf: Elf,
-    eh_frame: Option<Rc<Index>>,
-    /// Read when it is first needed: programs of Go have nothing else.
-    debug_frame: OnceCell<Option<Index>>,
+    eh_frame: Option<Arc<Index>>,
+    /// For what `.eh_frame` does not speak of: programs of Go have nothing else.
+    debug_frame: Option<Index>,
 }
 
 impl Image {
     fn new(elf: Elf) -> Self {
         Self {
-            eh_frame: elf.eh_frame().map(Rc::new),
-            debug_frame: OnceCell::new(),
+            eh_frame: elf.eh_frame().map(Arc::new),
+            debug_frame: elf.debug_frame(),
             elf,
         }
     }
@@ -73,7 +73,7 @@ impl Image {
         self.eh_frame
             .as_deref()
             .and_then(row)
-            .or_else(|| self.debug_frame()?.row(address))
+            .or_else(|| self.debug_frame.as_ref()?.row(address))
     }
 
     /// The function around an address, where unwind information tells its bounds.
@@ -82,7 +82,7 @@ impl Image {
         self.eh_frame
             .as_deref()
             .and_then(function)
-            .or_else(|| self.debug_frame()?.function(address))
+            .or_else(|| self.debug_frame.as_ref()?.function(address))
     }
 
     /// Up to `LENGTH` bytes of code from an address on, and how many there are.
@@ -118,16 +118,11 @@ impl Image {
         }
     }
 
-    fn debug_frame(&self) -> Option<&Index> {
-        let read = || self.elf.debug_frame();
-        self.debug_frame.get_or_init(read).as_ref()
-    }
-
     /// Memory that it takes, its share of what is shared.
     fn bytes(&self) -> usize {
-        let share = |index: &Rc<Index>| index.bytes() / Rc::strong_count(index);
+        let share = |index: &Arc<Index>| index.bytes() / Arc::strong_count(index);
         let eh_frame = self.eh_frame.as_ref().map_or(0, share);
-        let debug_frame = self.debug_frame.get().and_then(Option::as_ref);
-        size_of::<Self>() + eh_frame + debug_frame.map_or(0, Index::bytes)
+        let debug_frame = self.debug_frame.as_ref().map_or(0, Index::bytes);
+        size_of::<Self>() + eh_frame + debug_frame
     }
 }

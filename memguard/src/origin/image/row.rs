@@ -80,8 +80,8 @@ pub(in crate::origin) struct Row {
 /// States that instructions may remember at once.
 const REMEMBERED: usize = 16;
 
-/// The most code that one entry is followed through.
-const INSTRUCTIONS: usize = 100_000;
+/// Most instructions of one entry that are followed; node has one with 2232.
+const INSTRUCTIONS: usize = 16 * 1024;
 
 impl Row {
     /// The row of `entry` for an address inside it; `None` where its instructions make no sense.

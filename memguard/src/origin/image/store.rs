@@ -5,15 +5,13 @@ use std::path::PathBuf;
 use hashbrown::HashMap;
 
 use super::{
+    super::aside::Aside,
     Image,
     elf::{Elf, Fault},
-    file::{self, Version},
+    file::{self, Key},
     vdso,
 };
-use crate::{
-    model::origin::{BuildId, Mapping},
-    source::procfs::maps::VDSO,
-};
+use crate::{model::origin::Mapping, source::procfs::maps::VDSO};
 
 /// Most files at once: each keeps a descriptor.
 const IMAGES: usize = 256;
@@ -25,28 +23,6 @@ const BYTES: usize = 256 * 1024 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::origin) struct ImageId(u64);
 
-/// Which file. A build id alone could be lent: anybody may give a file any, and spoil the stacks of
-/// others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Key {
-    build_id: Option<BuildId>,
-    device: u64,
-    inode: u64,
-    /// Where there is no build id.
-    version: Option<Version>,
-}
-
-impl Key {
-    fn named(mapping: &Mapping, build_id: BuildId) -> Self {
-        Self {
-            build_id: Some(build_id),
-            device: mapping.device,
-            inode: mapping.inode,
-            version: None,
-        }
-    }
-}
-
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) image: Image,
@@ -57,6 +33,7 @@ pub(super) struct Held {
 #[derive(Debug)]
 pub(in crate::origin) struct Images {
     procfs: PathBuf,
+    aside: Aside,
     pub(super) held: HashMap<ImageId, Held>,
     keys: HashMap<Key, ImageId>,
     vdso: Option<(ImageId, u64)>,
@@ -71,6 +48,7 @@ impl Images {
     pub(in crate::origin) fn new(procfs: PathBuf) -> Self {
         Self {
             procfs,
+            aside: Aside::new(),
             held: HashMap::new(),
             keys: HashMap::new(),
             vdso: None,
@@ -99,25 +77,11 @@ impl Images {
         if &*mapping.module.path == VDSO {
             return self.load_vdso(mapping);
         }
-        let build_id = mapping.module.build_id;
-        let known = build_id.and_then(|id| self.find(&Key::named(mapping, id)));
-        if let Some(known) = known {
-            return Ok(known);
-        }
-        let (elf, version) = file::find(&self.procfs, processes, mapping)?;
-        let unnamed = Key {
-            build_id: None,
-            device: mapping.device,
-            inode: mapping.inode,
-            version: Some(version),
-        };
-        let key = elf
-            .build_id
-            .map_or(unnamed, |build_id| Key::named(mapping, build_id));
-        Ok(match self.find(&key) {
-            Some(known) => known,
+        let (elf, key) = self.open(mapping, processes)?;
+        match self.find(&key) {
+            Some(known) => Ok(known),
             None => self.read(key, elf),
-        })
+        }
     }
 
     fn find(&self, key: &Key) -> Option<ImageId> {
@@ -125,14 +89,22 @@ impl Images {
         self.held.contains_key(id).then_some(*id)
     }
 
-    fn read(&mut self, key: Key, elf: Elf) -> ImageId {
-        let mut image = Image::new(elf);
+    fn open(&mut self, mapping: &Mapping, processes: &[u32]) -> Result<(Elf, Key), Fault> {
+        let (procfs, mapping) = (self.procfs.clone(), mapping.clone());
+        let processes = processes.to_vec();
+        let find = move || file::find(&procfs, &processes, &mapping);
+        self.aside.run(find).unwrap_or(Err(Fault::Late))
+    }
+
+    fn read(&mut self, key: Key, elf: Elf) -> Result<ImageId, Fault> {
+        let image = self.aside.run(move || Image::new(elf));
+        let mut image = image.ok_or(Fault::Late)?;
         for held in self.held.values() {
             image.share(&held.image);
         }
         let id = self.add(image);
         self.keys.insert(key, id);
-        id
+        Ok(id)
     }
 
     fn add(&mut self, image: Image) -> ImageId {

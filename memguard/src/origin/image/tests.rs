@@ -5,7 +5,10 @@ use std::{fs, path::Path};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{model::origin::Mapping, source::procfs::Procfs};
+use crate::{
+    model::origin::{Mapping, Module},
+    source::procfs::Procfs,
+};
 
 const LIBC: &str = "/lib/x86_64-linux-gnu/libc.so.6";
 
@@ -212,12 +215,38 @@ fn a_file_is_read_once_for_all_its_mappings() {
     let build_id = images.get(first).unwrap().build_id();
     assert!(build_id.is_some());
     // As the side-band tells it, of a process that has gone.
-    let mut told = mapping;
-    told.module = std::sync::Arc::new(crate::model::origin::Module {
-        path: "/gone".into(),
+    let told = told(&mapping, build_id);
+    assert_eq!(images.load(&told, &[]), Ok(first));
+}
+
+/// With a build id and a path, and nothing else.
+fn told(mapping: &Mapping, build_id: Option<BuildId>) -> Mapping {
+    let path = Arc::clone(&mapping.module.path);
+    Mapping {
+        module: Arc::new(Module { path, build_id }),
+        device: 0,
+        inode: 0,
+        start: 0,
+        ..*mapping
+    }
+}
+
+/// Two files may claim to be the same; each is read for itself.
+#[test]
+fn a_build_id_cannot_be_lent() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("libc.so.6");
+    fs::copy(LIBC, &path).unwrap();
+    let mut images = images();
+    let real = own("libc.so.6");
+    let build_id = Image::of(fs::read(LIBC).unwrap()).unwrap().build_id();
+    let mut lent = told(&real, build_id);
+    lent.module = Arc::new(Module {
+        path: path.to_str().unwrap().into(),
         build_id,
     });
-    assert_eq!(images.load(&told, &[]), Ok(first));
+    let lent = images.load(&lent, &[]).unwrap();
+    assert_ne!(images.load(&told(&real, build_id), &[]), Ok(lent));
 }
 
 #[test]
@@ -227,14 +256,14 @@ fn another_file_in_the_same_place_is_refused() {
     wrong.inode += 1;
     assert_eq!(images().load(&wrong, &processes), Err(Fault::Replaced));
     let mut wrong = own("libc.so.6");
-    wrong.module = std::sync::Arc::new(crate::model::origin::Module {
-        path: std::sync::Arc::clone(&wrong.module.path),
+    wrong.module = Arc::new(Module {
+        path: Arc::clone(&wrong.module.path),
         build_id: BuildId::new(&[7; 20]),
     });
     assert_eq!(images().load(&wrong, &processes), Err(Fault::Replaced));
     let mut gone = own("libc.so.6");
     gone.start += 4096;
-    gone.module = std::sync::Arc::new(crate::model::origin::Module {
+    gone.module = Arc::new(Module {
         path: "/no/such/file".into(),
         build_id: None,
     });
@@ -251,7 +280,7 @@ fn only_regular_files_are_opened() {
     for path in [path.to_str().unwrap(), "/dev/zero", "/"] {
         let mut mapping = own("libc.so.6");
         mapping.start = 0;
-        mapping.module = std::sync::Arc::new(crate::model::origin::Module {
+        mapping.module = Arc::new(Module {
             path: path.into(),
             build_id: None,
         });
@@ -273,7 +302,7 @@ fn files_of_two_gibibytes_are_read_in_parts() {
     let mut mapping = own("libc.so.6");
     mapping.start = 0;
     let build_id = Image::of(fs::read(LIBC).unwrap()).unwrap().build_id();
-    mapping.module = std::sync::Arc::new(crate::model::origin::Module {
+    mapping.module = Arc::new(Module {
         path: path.to_str().unwrap().into(),
         build_id,
     });
@@ -287,15 +316,17 @@ fn the_number_of_images_is_bounded() {
     let mut images = images();
     images.limit = 3;
     let one = Image::of(fs::read(LIBC).unwrap()).unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let mut mapping = own("libc.so.6");
     mapping.start = 0;
-    mapping.module = std::sync::Arc::new(crate::model::origin::Module {
-        path: LIBC.into(),
-        build_id: one.build_id(),
-    });
     let mut ids = Vec::new();
-    for inode in 0..10 {
-        mapping.inode = inode;
+    for copy in 0..10 {
+        let path = directory.path().join(copy.to_string());
+        fs::copy(LIBC, &path).unwrap();
+        mapping.module = Arc::new(Module {
+            path: path.to_str().unwrap().into(),
+            build_id: one.build_id(),
+        });
         ids.push(images.load(&mapping, &[]).unwrap());
         assert!(images.get(ids[0]).is_some(), "it is used all the time");
     }

@@ -10,6 +10,7 @@
 mod cache;
 mod child;
 mod client;
+mod places;
 mod wire;
 
 use std::{
@@ -26,7 +27,8 @@ pub use self::child::child_main;
 use self::{
     cache::Cache,
     client::{Client, Failure},
-    wire::{Answer, Name, Request, unhex},
+    places::{FileId, Place, Wanted, place, want},
+    wire::{Answer, Mapped, Name, Process, Request, Subject, unhex},
 };
 use super::application;
 use crate::model::{
@@ -43,8 +45,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of names that are remembered, at least; at most twice as many.
 const CACHE_BYTES: usize = 8 << 20;
 
-/// Files whose failure is remembered; beyond it all are tried again.
-const FAILURES: usize = 1024;
+/// Files whose failure is remembered, and others of which nothing was found; beyond it all are
+/// tried again.
+const REMEMBERED: usize = 1024;
+
+/// After this time a file that was not found is looked for again.
+const REFUSAL: Duration = Duration::from_mins(1);
 
 /// Gives names to stacks. Blocks, so it has a thread of its own.
 #[derive(Debug)]
@@ -53,6 +59,7 @@ pub struct Symbolizer {
     client: Client,
     cache: Cache<Place, Arc<Known>>,
     failed: HashMap<FileId, Failed>,
+    refused: HashMap<(FileId, ProcessId), Instant>,
     reasons: HashMap<Arc<Module>, Arc<str>>,
     counts: Counts,
 }
@@ -70,28 +77,12 @@ pub struct Counts {
     pub evicted: u64,
 }
 
-/// A file, as far as names go: the same everywhere by its build id, within one mount namespace; so
-/// that no container can lend its names to the files of the host.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct FileId {
-    namespace: Option<Arc<Path>>,
-    module: Arc<Module>,
-    /// A file without a build id is known for as long as the process lives.
-    process: Option<ProcessId>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Place {
-    file: FileId,
-    address: u64,
-}
-
 /// What the child said of an address.
 #[derive(Debug)]
 struct Known {
     names: Vec<Name>,
-    /// The file; with the build id that was found, where none was known.
-    module: Arc<Module>,
+    /// The file, with the build id that was found where none was known.
+    module: Option<Arc<Module>>,
 }
 
 impl Known {
@@ -129,6 +120,7 @@ impl Symbolizer {
             client: Client::new(command, deadline),
             cache: Cache::new(CACHE_BYTES),
             failed: HashMap::new(),
+            refused: HashMap::new(),
             reasons: HashMap::new(),
             counts: Counts::default(),
         }
@@ -177,7 +169,10 @@ impl Symbolizer {
         let mut wanted = Vec::<Wanted>::new();
         for (at, frame) in frames.iter().enumerate() {
             let place = place(frame, namespace.as_ref(), process);
-            let cached = place.as_ref().and_then(|place| self.cached(place));
+            let weigh = |known: &Arc<Known>| known.bytes();
+            let cached = place
+                .as_ref()
+                .and_then(|place| self.cache.get(place, weigh));
             if let (Some(place), None) = (place, &cached) {
                 want(&mut wanted, place, frame.ip, at);
             }
@@ -195,10 +190,6 @@ impl Symbolizer {
         known
     }
 
-    fn cached(&mut self, place: &Place) -> Option<Arc<Known>> {
-        self.cache.get(place, |known| known.bytes())
-    }
-
     /// The mount namespace; `None` once the process is gone.
     fn namespace(&self, process: ProcessId) -> Option<Arc<Path>> {
         let link = self.procfs.join(process.tgid.to_string()).join("ns/mnt");
@@ -208,22 +199,21 @@ impl Symbolizer {
     /// What the child says of one file, in the order of the addresses; nothing where it says
     /// nothing.
     fn ask(&mut self, wanted: &Wanted, process: ProcessId) -> Vec<Arc<Known>> {
-        let Wanted { file, ip, .. } = wanted;
-        let mut request = Request {
-            procfs: self.procfs.to_string_lossy().into_owned(),
-            tgid: process.tgid,
-            start_ticks: process.start_ticks,
-            path: file.module.path.to_string(),
-            build_id: file.module.build_id.as_ref().map(BuildId::to_string),
-            ip: *ip,
-            lines: true,
-            addresses: wanted.addresses.clone(),
-        };
-        match self.ask_of(file, &mut request) {
+        let again = (wanted.file.clone(), process);
+        if self
+            .refused
+            .get(&again)
+            .is_some_and(|at| at.elapsed() < REFUSAL)
+        {
+            return Vec::new();
+        }
+        match self.ask_of(wanted, process) {
             Some(Answer::Named { build_id, names }) => self.learn(wanted, build_id, names),
             Some(Answer::Refused { reason }) => {
                 self.counts.refused += 1;
-                self.remember(&file.module, &reason);
+                self.remember(&wanted.file, &reason);
+                make_room(&mut self.refused);
+                self.refused.insert(again, Instant::now());
                 Vec::new()
             }
             None => Vec::new(),
@@ -231,33 +221,52 @@ impl Symbolizer {
     }
 
     /// Asks, with less and less where that ends the child.
-    fn ask_of(&mut self, file: &FileId, request: &mut Request) -> Option<Answer> {
+    fn ask_of(&mut self, wanted: &Wanted, process: ProcessId) -> Option<Answer> {
         loop {
-            request.lines = match self.failed.get(file) {
+            let lines = match self.failed.get(&wanted.file) {
                 None => true,
                 Some(Failed::Lines) => false,
                 Some(Failed::Everything) => return None,
             };
+            let request = self.request(wanted, process, lines);
             self.counts.requests += 1;
-            match self.client.ask(request) {
+            match self.client.ask(&request) {
                 Ok(answer) => return Some(answer),
                 Err(failure @ Failure::NotStarted(_)) => {
-                    self.remember(&file.module, &failure.to_string());
+                    self.remember(&wanted.file, &failure.to_string());
                     return None;
                 }
                 // It may have died of the files that it had read before.
                 Err(Failure::Died { answered, .. }) if answered > 0 => {}
-                Err(failure) => self.blame(file, request.lines, &failure),
+                Err(failure) => self.blame(&wanted.file, lines, &failure),
             }
+        }
+    }
+
+    fn request(&self, wanted: &Wanted, process: ProcessId, lines: bool) -> Request {
+        let mapped = |module: &Arc<Module>| {
+            Subject::File(Mapped {
+                path: module.path.to_string(),
+                build_id: module.build_id.as_ref().map(BuildId::to_string),
+                ip: wanted.ip,
+                lines,
+            })
+        };
+        Request {
+            process: Process {
+                procfs: self.procfs.to_string_lossy().into_owned(),
+                tgid: process.tgid,
+                start_ticks: process.start_ticks,
+            },
+            subject: wanted.file.module.as_ref().map_or(Subject::Made, mapped),
+            addresses: wanted.addresses.clone(),
         }
     }
 
     fn blame(&mut self, file: &FileId, lines: bool, failure: &Failure) {
         self.counts.children_lost += 1;
-        self.remember(&file.module, &failure.to_string());
-        if self.failed.len() >= FAILURES {
-            self.failed.clear();
-        }
+        self.remember(file, &failure.to_string());
+        make_room(&mut self.failed);
         let failed = if lines {
             Failed::Lines
         } else {
@@ -266,11 +275,11 @@ impl Symbolizer {
         self.failed.insert(file.clone(), failed);
     }
 
-    fn remember(&mut self, module: &Arc<Module>, reason: &str) {
-        if self.reasons.len() >= FAILURES {
-            self.reasons.clear();
+    fn remember(&mut self, file: &FileId, reason: &str) {
+        if let Some(module) = &file.module {
+            make_room(&mut self.reasons);
+            self.reasons.insert(Arc::clone(module), Arc::from(reason));
         }
-        self.reasons.insert(Arc::clone(module), Arc::from(reason));
     }
 
     fn learn(
@@ -279,72 +288,46 @@ impl Symbolizer {
         build_id: Option<String>,
         names: Vec<Vec<Name>>,
     ) -> Vec<Arc<Known>> {
-        let Wanted {
-            file, addresses, ..
-        } = wanted;
-        let found = build_id.and_then(|text| BuildId::new(&unhex(&text)?));
-        let module = match found.filter(|_| file.module.build_id.is_none()) {
-            None => Arc::clone(&file.module),
-            Some(build_id) => Arc::new(Module {
-                path: Arc::clone(&file.module.path),
-                build_id: Some(build_id),
-            }),
-        };
+        let module = with_build_id(wanted.file.module.as_ref(), build_id);
         let mut learnt = Vec::with_capacity(names.len());
-        for (address, names) in addresses.iter().zip(names) {
-            let module = Arc::clone(&module);
+        for (address, names) in wanted.addresses.iter().zip(names) {
+            let module = module.clone();
             let known = Arc::new(Known { names, module });
-            let place = Place {
-                file: file.clone(),
-                address: *address,
-            };
-            self.cache.insert(place, Arc::clone(&known), known.bytes());
+            // Code that a process made may be other code the next time.
+            if known.module.is_some() {
+                let place = Place {
+                    file: wanted.file.clone(),
+                    address: *address,
+                };
+                self.cache.insert(place, Arc::clone(&known), known.bytes());
+            }
             learnt.push(known);
         }
         learnt
     }
 }
 
-/// What is asked of one file.
-#[derive(Debug)]
-struct Wanted {
-    file: FileId,
-    /// An address of the process where the file was mapped.
-    ip: u64,
-    addresses: Vec<u64>,
-    /// Which frames these are the addresses of.
-    frames: Vec<usize>,
-}
-
-fn want(wanted: &mut Vec<Wanted>, place: Place, ip: u64, frame: usize) {
-    let Place { file, address } = place;
-    if let Some(same) = wanted.iter_mut().find(|wanted| wanted.file == file) {
-        same.addresses.push(address);
-        same.frames.push(frame);
-        return;
-    }
-    wanted.push(Wanted {
-        file,
-        ip,
-        addresses: vec![address],
-        frames: vec![frame],
-    });
-}
-
-/// Where the name of a frame is to be found; nowhere for code that is of no file, like `[vdso]`.
-fn place(frame: &Frame, namespace: Option<&Arc<Path>>, process: ProcessId) -> Option<Place> {
-    let module = frame.module.as_ref()?;
-    let file = module.path.starts_with('/') && !module.path.starts_with("//");
-    file.then(|| Place {
-        file: FileId {
-            namespace: namespace.cloned(),
-            module: Arc::clone(module),
-            process: module.build_id.is_none().then_some(process),
+/// The file, with the build id that was found where none was known.
+fn with_build_id(module: Option<&Arc<Module>>, found: Option<String>) -> Option<Arc<Module>> {
+    let module = module?;
+    let found = found.and_then(|text| BuildId::new(&unhex(&text)?));
+    let found = found.filter(|_| module.build_id.is_none());
+    Some(found.map_or_else(
+        || Arc::clone(module),
+        |build_id| {
+            Arc::new(Module {
+                path: Arc::clone(&module.path),
+                build_id: Some(build_id),
+            })
         },
-        // The call ends right before the address that it returns to, which may be the first one of
-        // another function.
-        address: frame.offset.saturating_sub(u64::from(frame.is_return)),
-    })
+    ))
+}
+
+/// Forgets all where there is too much.
+fn make_room<K, V>(table: &mut HashMap<K, V>) {
+    if table.len() >= REMEMBERED {
+        table.clear();
+    }
 }
 
 /// The frame, after the functions that were inlined there.
@@ -354,7 +337,8 @@ fn name_frame(frame: &Frame, known: Option<&Known>, into: &mut Vec<NamedFrame>) 
         .map(|known| known.names.as_slice())
         .unwrap_or_default();
     let names = if names.is_empty() { &none } else { names };
-    let module = known.map(|known| &known.module).or(frame.module.as_ref());
+    let found = known.and_then(|known| known.module.as_ref());
+    let module = found.or(frame.module.as_ref());
     for (left, name) in (0..names.len()).rev().zip(names) {
         into.push(NamedFrame {
             ip: frame.ip,

@@ -5,38 +5,61 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::model::origin::BUILD_ID_BYTES;
 
-/// Addresses of one file that want names.
+/// Addresses that want names.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Request {
+    /// Whose they are.
+    pub(super) process: Process,
+    /// What is there.
+    pub(super) subject: Subject,
+    /// What to look up: as the headers of the file count, or as the process counts.
+    pub(super) addresses: Vec<u64>,
+}
+
+/// A process, which may have ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Process {
     /// Where processes are looked up.
     pub(super) procfs: String,
-    /// Whose file it is.
+    /// Its number.
     pub(super) tgid: u32,
-    /// When that process started, in clock ticks since boot.
+    /// When it started, in clock ticks since boot.
     pub(super) start_ticks: u64,
-    /// The file, as that process names it.
+}
+
+/// What the addresses are of.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Subject {
+    /// A file.
+    File(Mapped),
+    /// Code that the process made, and may have written a list of.
+    Made,
+}
+
+/// A file that was mapped.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Mapped {
+    /// Its path, as the process names it.
     pub(super) path: String,
     /// Its build id, where it is known: a file with another one is not the one.
     pub(super) build_id: Option<String>,
-    /// An address of the process where the file was mapped.
+    /// An address of the process where it was mapped.
     pub(super) ip: u64,
     /// Read debug information too, not just tables of symbols.
     pub(super) lines: bool,
-    /// What to look up, as the headers of the file count.
-    pub(super) addresses: Vec<u64>,
 }
 
 /// What became of it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Answer {
-    /// The file was found.
+    /// It was found.
     Named {
-        /// The build id it has.
+        /// The build id that the file has.
         build_id: Option<String>,
         /// For each address its functions, the innermost first; none where there are no names.
         names: Vec<Vec<Name>>,
     },
-    /// There is no such file, or not any more.
+    /// It was not, or is not what it was.
     Refused {
         /// Why.
         reason: String,

@@ -8,9 +8,10 @@ use std::{
 };
 
 use super::{
-    super::wire::Request,
+    super::wire::{Mapped, Process},
     elf::facts,
-    locate::{Located, bare, process_root},
+    locate::Located,
+    process::bare,
     regular::{directory, open_in},
 };
 
@@ -19,13 +20,14 @@ const FOLDER: &str = "/usr/lib/debug";
 
 /// The file that belongs to `located`, where there is one: in the file system of the process, or
 /// in ours.
-pub(super) fn find(request: &Request, located: &Located) -> Option<File> {
+pub(super) fn find(process: &Process, mapped: &Mapped, located: &Located) -> Option<File> {
     if located.facts.debug {
         return None;
     }
-    let roots = [process_root(request), directory(Path::new("/"))];
-    let places = places(request, located);
-    let mut roots = roots.iter().flatten();
+    let of_process = process.is_alive().then(|| process.root());
+    let roots = [of_process, Some(directory(Path::new("/")))];
+    let places = places(mapped, located);
+    let mut roots = roots.iter().flatten().flatten();
     roots.find_map(|root| {
         let open = |place: &PathBuf| open_in(root.as_fd(), place).ok();
         let mut files = places.iter().filter_map(open);
@@ -35,7 +37,7 @@ pub(super) fn find(request: &Request, located: &Located) -> Option<File> {
 
 /// As gdb searches: by build id, then by the name in the link, next to the file and below the
 /// folder.
-fn places(request: &Request, located: &Located) -> Vec<PathBuf> {
+fn places(mapped: &Mapped, located: &Located) -> Vec<PathBuf> {
     let mut places = Vec::new();
     if let Some(build_id) = located.facts.build_id {
         let name = build_id.to_string();
@@ -46,7 +48,7 @@ fn places(request: &Request, located: &Located) -> Vec<PathBuf> {
     let name = located.facts.link.as_ref().map(|(name, _)| name.as_str());
     // A name, not a path: a file cannot ask for any other file to be opened.
     let name = name.filter(|name| !name.contains('/') && *name != "..");
-    let folder = Path::new(bare(&request.path)).parent();
+    let folder = Path::new(bare(&mapped.path)).parent();
     if let (Some(name), Some(folder)) = (name, folder) {
         let below = folder.strip_prefix("/").unwrap_or(folder);
         places.push(folder.join(name));

@@ -47,7 +47,8 @@ pub(super) struct EhFrame {
 pub(super) fn facts(file: &File) -> object::read::Result<Facts> {
     let data = &ReadCache::new(file);
     let header = Header::parse(data)?;
-    let sections = header.sections(LittleEndian, data)?;
+    // A file may do without, or have lost them.
+    let sections = header.sections(LittleEndian, data).unwrap_or_default();
     let link = sections
         .section_by_name(LittleEndian, b".gnu_debuglink")
         .filter(|(_, section)| section.sh_size.get(LittleEndian) <= LINK_BYTES)

@@ -3,19 +3,14 @@
 
 use std::{
     fs::File,
-    os::{
-        fd::{AsFd as _, OwnedFd},
-        unix::fs::MetadataExt as _,
-    },
-    path::{Path, PathBuf},
-    time::Duration,
+    os::fd::{AsFd as _, OwnedFd},
+    path::Path,
 };
 
-use rustix::time::{ClockId, clock_gettime};
-
 use super::{
-    super::wire::{Request, unhex},
+    super::wire::{Mapped, Process, unhex},
     elf::{Facts, facts},
+    process::bare,
     regular::{directory, open_in, open_link},
 };
 use crate::model::origin::BuildId;
@@ -38,13 +33,18 @@ struct Candidate {
 }
 
 /// The first file that proves to be the one, or why there is none.
-pub(super) fn locate(request: &Request) -> Result<Located, String> {
-    let wanted = request.build_id.as_deref().and_then(unhex);
+pub(super) fn locate(process: &Process, file: &Mapped) -> Result<Located, String> {
+    let wanted = file.build_id.as_deref().and_then(unhex);
     let wanted = wanted.and_then(|bytes| BuildId::new(&bytes));
+    let places: &[Find] = if process.is_alive() {
+        &[mapped, executable, in_root, by_path]
+    } else {
+        &[by_path]
+    };
     // A file that was found and is another one says more than one that was not found.
     let (mut refused, mut missed) = (None, String::new());
-    for find in [mapped, in_root, executable, by_path] {
-        match find(request).map(|candidate| check(candidate, wanted, request)) {
+    for find in places {
+        match find(process, file).map(|candidate| check(candidate, wanted, process)) {
             Ok(Ok(located)) => return Ok(located),
             Ok(Err(reason)) => refused = Some(reason),
             Err(reason) => missed = reason,
@@ -53,66 +53,50 @@ pub(super) fn locate(request: &Request) -> Result<Located, String> {
     Err(refused.unwrap_or(missed))
 }
 
+type Find = fn(&Process, &Mapped) -> Result<Candidate, String>;
+
 fn check(
     candidate: Candidate,
     wanted: Option<BuildId>,
-    request: &Request,
+    process: &Process,
 ) -> Result<Located, String> {
     let Candidate { file, by_path } = candidate;
     let facts = facts(&file).map_err(|error| format!("no ELF file: {error}"))?;
-    match wanted {
-        Some(_) if wanted == facts.build_id => {}
-        Some(_) => return Err("the file was replaced: it has another build id".to_owned()),
-        None if by_path && !older(&file, request.start_ticks) => {
-            return Err("the file has changed since the process began".to_owned());
-        }
-        None => {}
+    if wanted.is_some() && wanted != facts.build_id {
+        return Err("the file was replaced: it has another build id".to_owned());
+    }
+    let metadata = file.metadata().map_err(|error| error.to_string())?;
+    if wanted.is_none() && by_path && !process.found(&metadata) {
+        return Err("the file has changed since the process began".to_owned());
     }
     Ok(Located { file, facts })
 }
 
-/// Whether a file was last changed before the process began: then it is the one that it found
-/// there. A file that was put in the place of another has a younger change time, whatever its
-/// modification time says. The beginning is known to a clock tick.
-fn older(file: &File, start_ticks: u64) -> bool {
-    let now = |clock| Duration::try_from(clock_gettime(clock)).unwrap_or_default();
-    let boot = now(ClockId::Realtime).saturating_sub(now(ClockId::Boottime));
-    let began = boot + Duration::from_millis(start_ticks.saturating_add(1).saturating_mul(10));
-    let time = |metadata: std::fs::Metadata| {
-        let (seconds, nanos) = (metadata.ctime(), metadata.ctime_nsec());
-        Some(Duration::new(
-            seconds.try_into().ok()?,
-            nanos.try_into().ok()?,
-        ))
-    };
-    let changed = file.metadata().ok().and_then(time);
-    changed.is_some_and(|changed| changed < began)
-}
-
 /// Through the mapping itself: right also where the file was deleted or replaced.
-fn mapped(request: &Request) -> Result<Candidate, String> {
-    let folder = process(request).join("map_files");
+fn mapped(process: &Process, file: &Mapped) -> Result<Candidate, String> {
+    let folder = process.folder().join("map_files");
     let entries = folder.read_dir().map_err(|error| error.to_string())?;
     let ours = entries.take(MAPPINGS).find_map(|entry| {
         let name = entry.ok()?.file_name();
         let name = name.to_str()?;
         let (start, end) = name.split_once('-')?;
         let number = |text| u64::from_str_radix(text, 16).ok();
-        let inside = (number(start)?..number(end)?).contains(&request.ip);
+        let inside = (number(start)?..number(end)?).contains(&file.ip);
         inside.then(|| folder.join(name))
     });
-    linked(&ours.ok_or("not mapped any more")?, request)
+    linked(&ours.ok_or("not mapped any more")?, process, file)
 }
 
-/// The file of the process that runs it, also where it was deleted or replaced.
-fn executable(request: &Request) -> Result<Candidate, String> {
-    linked(&process(request).join("exe"), request)
+/// The file that the process runs, also where it was deleted or replaced.
+fn executable(process: &Process, file: &Mapped) -> Result<Candidate, String> {
+    linked(&process.folder().join("exe"), process, file)
 }
 
-fn linked(link: &Path, request: &Request) -> Result<Candidate, String> {
+/// A build id tells more than the path, which is not the one that the process has where that has
+/// changed its root directory.
+fn linked(link: &Path, process: &Process, file: &Mapped) -> Result<Candidate, String> {
     let path = link.read_link().map_err(|error| error.to_string())?;
-    let path = path.to_string_lossy();
-    if bare(&path) != bare(&request.path) {
+    if file.build_id.is_none() && !process.calls(&path.to_string_lossy(), &file.path) {
         return Err("another file is mapped there".to_owned());
     }
     let file = open_link(link).map_err(|error| error.to_string())?;
@@ -123,40 +107,22 @@ fn linked(link: &Path, request: &Request) -> Result<Candidate, String> {
 }
 
 /// As the process finds it now.
-fn in_root(request: &Request) -> Result<Candidate, String> {
-    found(
-        &process_root(request).map_err(|error| error.to_string())?,
-        request,
-    )
+fn in_root(process: &Process, file: &Mapped) -> Result<Candidate, String> {
+    let root = process.root().map_err(|error| error.to_string())?;
+    found(&root, file)
 }
 
 /// As everybody finds it.
-fn by_path(request: &Request) -> Result<Candidate, String> {
-    found(
-        &directory(Path::new("/")).map_err(|error| error.to_string())?,
-        request,
-    )
+fn by_path(_: &Process, file: &Mapped) -> Result<Candidate, String> {
+    let root = directory(Path::new("/")).map_err(|error| error.to_string())?;
+    found(&root, file)
 }
 
-fn found(root: &OwnedFd, request: &Request) -> Result<Candidate, String> {
-    let file = open_in(root.as_fd(), Path::new(bare(&request.path)));
+fn found(root: &OwnedFd, file: &Mapped) -> Result<Candidate, String> {
+    let file = open_in(root.as_fd(), Path::new(bare(&file.path)));
     let file = file.map_err(|error| error.to_string())?;
     Ok(Candidate {
         file,
         by_path: true,
     })
-}
-
-/// The root directory of the process, while it lives.
-pub(super) fn process_root(request: &Request) -> std::io::Result<OwnedFd> {
-    directory(&process(request).join("root"))
-}
-
-/// The path of a file that may have been deleted.
-pub(super) fn bare(path: &str) -> &str {
-    path.strip_suffix(" (deleted)").unwrap_or(path)
-}
-
-fn process(request: &Request) -> PathBuf {
-    Path::new(&request.procfs).join(request.tgid.to_string())
 }

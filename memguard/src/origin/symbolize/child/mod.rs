@@ -12,6 +12,8 @@ mod elf;
 mod fde;
 mod locate;
 mod namer;
+mod perf_map;
+mod process;
 mod regular;
 mod symbols;
 
@@ -27,10 +29,13 @@ use rustix::{
 };
 
 use self::namer::{Job, Namer};
-use super::wire::{Answer, Request, decode, encode};
+use super::wire::{Answer, Mapped, Process, Request, Subject, decode, encode};
 
-/// Address space: files of 2 GiB can be mapped, and what is built from them has a bound.
+/// Address space: files of 2 GiB can be mapped.
 const ADDRESS_SPACE: u64 = 4 << 30;
+
+/// Memory for what is built from them, or unpacked.
+const MEMORY: u64 = 2 << 30;
 
 /// After this time without a question it ends.
 const IDLE: Duration = Duration::from_mins(1);
@@ -67,19 +72,31 @@ fn confine() -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
     rustix::thread::set_no_new_privs(true)?;
     rustix::thread::set_name(c"memguard-names")?;
-    for (resource, limit) in [(Resource::As, ADDRESS_SPACE), (Resource::Core, 0)] {
+    for (resource, limit) in [
+        (Resource::As, ADDRESS_SPACE),
+        (Resource::Data, MEMORY),
+        (Resource::Core, 0),
+    ] {
         let limit = Rlimit {
             current: Some(limit),
             maximum: Some(limit),
         };
         rustix::process::setrlimit(resource, limit)?;
     }
+    // Ctrl-C and its like are for the agent, which may want names before it ends.
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        // SAFETY: a signal disposition of this process alone.
+        unsafe {
+            libc::signal(signal, libc::SIG_IGN);
+        }
+    }
     // SAFETY: nothing has been opened yet but the standard descriptors.
     if unsafe { libc::close_range(3, libc::c_uint::MAX, 0) } != 0 {
         return Err(io::Error::last_os_error());
     }
     rustix::process::nice(5)?;
-    Ok(())
+    // Where memory is short this process is the first that may go. Not worth an error.
+    std::fs::write("/proc/self/oom_score_adj", "1000").or(Ok(()))
 }
 
 /// The next question; `None` where there is none for a while, or the agent has gone.
@@ -104,20 +121,40 @@ fn readable(input: &StdinLock<'_>) -> io::Result<bool> {
 }
 
 fn answer(request: &Request, namer: &mut Namer) -> io::Result<Answer> {
-    let located = match locate::locate(request) {
+    let Request {
+        process,
+        subject,
+        addresses,
+    } = request;
+    match subject {
+        Subject::File(mapped) => answer_for_file(process, mapped, addresses, namer),
+        Subject::Made => Ok(match perf_map::names(process, addresses) {
+            Ok(names) => Answer::Named {
+                build_id: None,
+                names,
+            },
+            Err(reason) => Answer::Refused { reason },
+        }),
+    }
+}
+
+fn answer_for_file(
+    process: &Process,
+    mapped: &Mapped,
+    addresses: &[u64],
+    namer: &mut Namer,
+) -> io::Result<Answer> {
+    let located = match locate::locate(process, mapped) {
         Ok(located) => located,
         Err(reason) => return Ok(Answer::Refused { reason }),
     };
     let build_id = located.facts.build_id.map(|build_id| build_id.to_string());
-    let debug = request
-        .lines
-        .then(|| debug::find(request, &located))
-        .flatten();
+    let find_debug = || debug::find(process, mapped, &located);
     let names = namer.name(Job {
+        debug: mapped.lines.then(find_debug).flatten(),
         file: located.file,
-        debug,
-        lines: request.lines,
-        addresses: request.addresses.clone(),
+        lines: mapped.lines,
+        addresses: addresses.to_vec(),
     })?;
     Ok(Answer::Named { build_id, names })
 }

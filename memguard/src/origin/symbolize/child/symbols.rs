@@ -187,7 +187,7 @@ fn without_clone(name: &str) -> &str {
     end.min().and_then(|end| name.get(..end)).unwrap_or(name)
 }
 
-fn shortened(mut name: String) -> String {
+pub(super) fn shortened(mut name: String) -> String {
     if NAME_BYTES < name.len() {
         name.truncate(name.floor_char_boundary(NAME_BYTES));
         name.push('…');
