@@ -292,6 +292,7 @@ impl Ledger {
             epochs.retain(|epoch| !epoch.is_empty());
             !epochs.is_empty()
         });
+        self.give_back();
         judged
     }
 

@@ -21,7 +21,7 @@ mod epoch;
 pub mod population;
 pub mod processes;
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, hash::Hash};
 
 use hashbrown::{HashMap, HashSet};
 
@@ -107,6 +107,14 @@ impl Ledger {
     /// Nothing held.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Lets go of the room that a storm of processes needed.
+    fn give_back(&mut self) {
+        give_back(&mut self.tables);
+        self.processes.give_back();
+        self.populations.give_back();
+        self.marks.shrink_to(self.marks.len().saturating_mul(2));
     }
 
     /// Takes one record in.
@@ -347,6 +355,14 @@ impl Ledger {
 /// `dup2` and `dup3` close the number they are given, so that nothing was missed in between.
 fn is_dup_onto(acquired: &Acquired) -> bool {
     matches!(acquired.call, Call::Dup2 | Call::Dup3)
+}
+
+/// Gives memory back where a table is far larger than what is in it, so that steady work, which
+/// would need it again at once, keeps it.
+fn give_back<K: Eq + Hash, V>(table: &mut HashMap<K, V>) {
+    if table.capacity() / 4 > table.len() {
+        table.shrink_to(table.len().saturating_mul(2));
+    }
 }
 
 #[cfg(test)]

@@ -101,6 +101,10 @@ pub struct Populations {
 }
 
 impl Populations {
+    pub(super) fn give_back(&mut self) {
+        super::give_back(&mut self.processes);
+    }
+
     pub(super) fn acquired(&mut self, held: &Held) {
         let population = self.entry(held.into());
         population.acquired = population.acquired.saturating_add(1);

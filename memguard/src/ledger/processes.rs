@@ -296,6 +296,11 @@ impl Processes {
         self.ended.contains_key(&id)
     }
 
+    pub(super) fn give_back(&mut self) {
+        super::give_back(&mut self.by_tgid);
+        super::give_back(&mut self.ended);
+    }
+
     fn get_mut(&mut self, id: ProcessId) -> Option<&mut Process> {
         let process = self.by_tgid.get_mut(&id.tgid)?;
         (process.start_ticks == Some(id.start_ticks)).then_some(process)

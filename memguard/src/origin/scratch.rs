@@ -82,9 +82,16 @@ fn dead() {
     use crate::model::ids::{Stamp, TableId};
     let mut sideband = crate::source::kernel::sideband::Sideband::open().unwrap();
     let symbolizer = Symbolizer::with_command("/proc", std::process::Command::new("/bin/false"));
-    let mut origins = Origins::with_symbolizer(Box::new(move |take| sideband.drain(take)), "/proc".into(), symbolizer).unwrap();
+    let mut origins = Origins::with_symbolizer(
+        Box::new(move |take| sideband.drain(take)),
+        "/proc".into(),
+        symbolizer,
+    )
+    .unwrap();
     for program in ["a_dyn", "a_static", "ctx", "g_plain"] {
-        let mut child = std::process::Command::new(format!("/tmp/mgcorpus/{program}")).spawn().unwrap();
+        let mut child = std::process::Command::new(format!("/tmp/mgcorpus/{program}"))
+            .spawn()
+            .unwrap();
         std::thread::sleep(std::time::Duration::from_millis(1500));
         let pid = child.id();
         let process = Procfs::new("/proc").identity(pid).unwrap();
@@ -94,19 +101,54 @@ fn dead() {
         child.kill().unwrap();
         child.wait().unwrap();
         let start = std::time::Instant::now();
-        let handle = HandleId { table: TableId(1), fd: 1, stamp };
-        assert!(origins.unwind(Work { handle, process, stamp, window: window.clone() }));
-        let answer = loop { if let Some(answer) = origins.try_next() { break answer } };
+        let handle = HandleId {
+            table: TableId(1),
+            fd: 1,
+            stamp,
+        };
+        assert!(origins.unwind(Work {
+            handle,
+            process,
+            stamp,
+            window: window.clone()
+        }));
+        let answer = loop {
+            if let Some(answer) = origins.try_next() {
+                break answer;
+            }
+        };
         let first = start.elapsed();
         let start = std::time::Instant::now();
-        assert!(origins.unwind(Work { handle, process, stamp, window }));
-        let _again = loop { if let Some(answer) = origins.try_next() { break answer } };
+        assert!(origins.unwind(Work {
+            handle,
+            process,
+            stamp,
+            window
+        }));
+        let _again = loop {
+            if let Some(answer) = origins.try_next() {
+                break answer;
+            }
+        };
         println!("{program} first {first:?} then {:?}", start.elapsed());
-        let Answer::Unwound { stack, .. } = answer else { panic!() };
+        let Answer::Unwound { stack, .. } = answer else {
+            panic!()
+        };
         origins.name(1, vec![stack], process);
-        let answer = loop { if let Some(answer) = origins.try_next() { break answer } };
-        let Answer::Named { stacks, .. } = answer else { panic!() };
-        println!("{:?} {} frames, {:?}", stacks[0].incomplete, stacks[0].frames.len(), stacks[0].frames.last().map(|f| f.module.clone()));
+        let answer = loop {
+            if let Some(answer) = origins.try_next() {
+                break answer;
+            }
+        };
+        let Answer::Named { stacks, .. } = answer else {
+            panic!()
+        };
+        println!(
+            "{:?} {} frames, {:?}",
+            stacks[0].incomplete,
+            stacks[0].frames.len(),
+            stacks[0].frames.last().map(|f| f.module.clone())
+        );
     }
     println!("{:?}", origins.counts());
 }

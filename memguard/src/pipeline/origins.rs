@@ -68,7 +68,7 @@ impl Stacks {
         };
         let modules = Box::new(move |take: &mut dyn FnMut(_)| {
             if let Some(sideband) = &mut sideband {
-                sideband.drain(&mut |e| { eprintln!("DBG {e:?}"); take(e) });
+                sideband.drain(take);
             }
         });
         let origins = Origins::start(modules, "/proc".into());

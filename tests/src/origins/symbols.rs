@@ -54,9 +54,12 @@ impl Symbols {
         let functions = files
             .entry(file)
             .or_insert_with_key(|file| Functions::of(file));
+        // Debug information names what is local to a file without its namespace.
+        let name = bare(name);
+        let is_named = |known: &String| *known == name || last_part(known) == name;
         places
             .iter()
-            .any(|place| functions.at(*place).contains(&bare(name)))
+            .any(|place| functions.at(*place).iter().any(is_named))
     }
 }
 
