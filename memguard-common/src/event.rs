@@ -112,8 +112,11 @@ pub struct Window {
 
 /// Bytes of an acquisition before the stack.
 pub const ACQUIRED_BYTES: usize = size_of::<Acquired>() + size_of::<Window>();
-/// Sizes of the space for an acquisition with its piece of stack, as logarithms: 2, 4, 8, 16 KiB.
-pub const WINDOW_SHIFTS: core::ops::RangeInclusive<u32> = 11..=14;
+/// Sizes of the space for an acquisition with its piece of stack, as logarithms: from 128 bytes,
+/// which leave no stack, to 16 KiB.
+pub const WINDOW_SHIFTS: core::ops::RangeInclusive<u32> = 7..=14;
+/// The usual size, 2 KiB.
+pub const WINDOW_SHIFT: u32 = 11;
 /// Bytes of one element of the pool that windows lie in.
 pub const POOL_ELEMENT: usize = 1 << 20;
 

@@ -6,7 +6,7 @@ use aya_ebpf::{
     maps::{Array, HashMap, LruHashMap, PerCpuArray, RingBuf},
 };
 use memguard_common::{
-    event::{Acquired, POOL_ELEMENT, SNAPSHOT_PIECE_BYTES, Snapshot, WINDOW_SHIFTS},
+    event::{self, Acquired, POOL_ELEMENT, SNAPSHOT_PIECE_BYTES, Snapshot, WINDOW_SHIFTS},
     nursery::{SETS, WAYS},
     settings::{CALLS, Layout, Settings},
     stats::Stat,
@@ -109,7 +109,7 @@ static CALL_NUMBERS: [u8; CALLS] = [0; CALLS];
 
 /// Logarithm of the bytes of a slot in [`WINDOWS`], set at load.
 #[unsafe(no_mangle)]
-static WINDOW_SHIFT: u32 = *WINDOW_SHIFTS.start();
+static WINDOW_SHIFT: u32 = event::WINDOW_SHIFT;
 
 /// Number of nursery sets, a power of two, set at load together with the size of the maps.
 #[unsafe(no_mangle)]
@@ -132,6 +132,12 @@ pub(crate) fn nursery_sets() -> u32 {
 #[inline(always)]
 pub(crate) fn window_shift() -> u32 {
     peek(&raw const WINDOW_SHIFT)
+}
+
+/// Whether stacks are copied at all.
+#[inline(always)]
+pub(crate) fn wants_windows() -> bool {
+    window_shift() > *WINDOW_SHIFTS.start()
 }
 
 /// Bytes of a slot of the pool of windows.

@@ -45,6 +45,9 @@ impl Room {
     /// Copies registers and stack.
     #[inline(always)]
     pub(crate) fn copy(self, registers: Arguments) {
+        if !maps::wants_windows() {
+            return self.holds(0, 0);
+        }
         let sp = registers.sp();
         let place = self.0.wrapping_add(ACQUIRED_BYTES);
         let size = maps::window_bytes() - ACQUIRED_BYTES as u64;
@@ -77,7 +80,7 @@ impl Room {
     pub(crate) fn send(self, record: Acquired, sent: Stat) {
         poke(self.0.cast(), record);
         let size = maps::window_bytes() - ACQUIRED_BYTES as u64;
-        if !emit::has_room_for_windows() {
+        if maps::wants_windows() && !emit::has_room_for_windows() {
             count(Stat::WindowsLost);
             self.holds(0, 0);
         }

@@ -4,6 +4,7 @@
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use memguard_common::event::WINDOW_SHIFTS;
 
 /// What is shown without arguments.
 pub const FIRST_RUN: &str = "\
@@ -189,6 +190,9 @@ pub struct CommonArgs {
 /// Sizes of the copied part of a stack, with the registers and the record it travels behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum StackBytes {
+    /// None: findings have no origin
+    #[value(name = "off")]
+    Off,
     /// 2 KiB
     #[value(name = "2k")]
     Two,
@@ -201,9 +205,10 @@ pub enum StackBytes {
 }
 
 impl StackBytes {
-    /// In bytes.
+    /// Of a slot, in bytes.
     pub fn bytes(self) -> u32 {
         match self {
+            Self::Off => 1 << *WINDOW_SHIFTS.start(),
             Self::Two => 2 << 10,
             Self::Four => 4 << 10,
             Self::Sixteen => 16 << 10,

@@ -30,6 +30,7 @@ pub mod postgres;
 pub mod programs;
 pub mod running;
 pub mod scratch;
+pub mod statistics;
 mod stream;
 pub mod times;
 pub mod wait;

@@ -11,6 +11,7 @@
     reason = "saying what it does is this program's output"
 )]
 
+mod bench;
 mod build_ebpf;
 mod check;
 mod demo;
@@ -43,6 +44,7 @@ enum Verb {
     Check(check::Options),
     Test(test::Options),
     Demo(demo::Options),
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
@@ -65,5 +67,6 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Check(options) => check::run(&options, &workspace),
         Verb::Test(options) => test::run(&options, &workspace),
         Verb::Demo(options) => demo::run(&options, &workspace),
+        Verb::Bench(options) => bench::run(&options, &workspace),
     }
 }

@@ -57,7 +57,7 @@ pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-fn release_build(workspace: &Workspace) -> Result<()> {
+pub(crate) fn release_build(workspace: &Workspace) -> Result<()> {
     shell::run(&mut workspace.cargo(["build", "--release", "--package=memguard"]))
 }
 
@@ -91,7 +91,10 @@ fn kernel_tests(long: bool, workspace: &Workspace) -> Result<()> {
 }
 
 /// Builds tests as the user and runs them as root.
-fn test_as_root<const N: usize>(which: [&str; N], workspace: &Workspace) -> Result<Command> {
+pub(crate) fn test_as_root<const N: usize>(
+    which: [&str; N],
+    workspace: &Workspace,
+) -> Result<Command> {
     let mut cargo = workspace.cargo(["test"]);
     cargo.args(which);
     if workspace.needs_sudo()? {

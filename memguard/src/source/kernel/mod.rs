@@ -26,7 +26,7 @@ use aya::{
     programs::{ProgramError, TracePoint},
 };
 use memguard_common::{
-    event::{POOL_ELEMENT, WINDOW_SHIFTS},
+    event::{POOL_ELEMENT, WINDOW_SHIFT},
     nursery::{SETS, WAYS},
     settings::{CgroupFilter, FILTERS, Layout, Scope, Settings},
     stats::Stat,
@@ -98,12 +98,12 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// The usual ones: the memory for windows is the same whatever their size, a power of two in
-    /// [`WINDOW_SHIFTS`], and the number of slots follows.
+    /// The usual ones. The memory for windows is the same whatever their size, a power of two, and
+    /// the number of slots follows; windows without a stack need less.
     pub fn of_windows(window_bytes: u32) -> Self {
-        let smallest = 1 << *WINDOW_SHIFTS.start();
+        let sets = SETS * (1 << WINDOW_SHIFT) / window_bytes;
         Self {
-            nursery_sets: SETS * smallest / window_bytes,
+            nursery_sets: sets.min(SETS),
             ring_bytes: 4 << 20,
             window_bytes,
         }
