@@ -48,7 +48,7 @@ pub(super) enum Rule {
     Outermost,
     /// As the unwind information says.
     Row(Box<Row>),
-    /// By what the kernel pushed for a signal handler.
+    /// By what the kernel saved for a signal handler, which returns here.
     Signal,
     /// Nobody says.
     Unsaid,
@@ -223,10 +223,14 @@ impl Known {
     };
 
     fn of(image: &Image, address: u64, is_return: bool) -> Self {
-        Self {
-            rule: Rule::of(image, address, is_return),
-            before: before(image, address),
-        }
+        let before = before(image, address);
+        let called = before.is_some_and(|code| Calls::before(&code).any());
+        let rule = if is_return && !called && image.starts(address, is_sigreturn) {
+            Rule::Signal
+        } else {
+            Rule::of(image, address.wrapping_sub(u64::from(is_return)))
+        };
+        Self { rule, before }
     }
 
     /// The calls that may end here; `None` where the code cannot be read.
@@ -256,11 +260,11 @@ impl Rule {
         }
     }
 
-    fn of(image: &Image, address: u64, is_return: bool) -> Self {
-        match image.row(address.wrapping_sub(u64::from(is_return))) {
+    fn of(image: &Image, address: u64) -> Self {
+        match image.row(address) {
             Some(row) if row.saved[register::RETURN] == Saved::Undefined => Self::Outermost,
             Some(row) => Self::Row(Box::new(row)),
-            None if is_return && image.starts(address, is_sigreturn) => Self::Signal,
+            None if image.is_entry(address) => Self::Outermost,
             None => Self::Unsaid,
         }
     }

@@ -112,8 +112,8 @@ impl Worker {
         let Self {
             sideband, modules, ..
         } = self;
-        modules.begin();
         sideband(&mut |event| modules.take(event));
+        modules.settle();
     }
 
     /// False where nobody takes the answer any more.

@@ -4,13 +4,15 @@ use std::path::Path;
 
 use super::{Owner, signature};
 
-/// Begin a program or a thread: names that only the C library or the linker may use, and those
-/// that count only within the C library's file, a static program, or one in Go.
+/// Begin a program or a thread.
 const STARTS: &[&str] = &[
-    "_start _start_c _dl_start _dl_start_user __clone __clone3 clone clone3 start_thread start",
-    "start_c11 call_init libc_start_main_stage2",
+    "_start _start_c _dl_start _dl_start_user __clone __clone3 clone clone3 start_thread",
+    "libc_start_main_stage2",
     "runtime.goexit runtime.main runtime.mstart runtime.rt0_go runtime.asmcgocall",
 ];
+
+/// The same, by names that any program may use: only in a file of the C library.
+const LIBRARY_STARTS: &[&str] = &["start start_c11 call_init"];
 
 /// How names begin that the standards reserve for the C library and the compiler's run time, and
 /// names with a prefix that a library gives to all that it has.
@@ -54,24 +56,30 @@ const C_LIBRARY: &[&str] = &[
     "accept4 recvmsg recvmmsg epoll_create epoll_create1 eventfd timerfd_create signalfd",
     "inotify_init inotify_init1 fanotify_init memfd_create userfaultfd perf_event_open pidfd_open",
     "pidfd_getfd open_by_handle_at mq_open shm_open posix_openpt getpt openpty forkpty syscall",
-    "syscall_cp syscall_cp_c sys_open_cp",
+    "syscall_cp syscall_cp_c sys_open_cp sccp",
     // Streams, directories and temporary files.
-    "fopen fopen_internal fopen_maybe_mmap freopen fdopen popen proc_open new_proc_open",
-    "spawn_process tmpfile opendir opendirat opendir_tail fdopendir alloc_dir scandir scandirat",
-    "ftw nftw glob mkstemp mkostemp mkstemps mkostemps gen_tempname gen_tempfd try_tempname_len",
-    "setmntent catopen iconv_open",
+    "fopen fopen_internal fopen_maybe_mmap freopen fdopen popen tmpfile opendir opendirat",
+    "opendir_tail fdopendir scandir scandirat fts_open fts_build fts_read ftw nftw glob mkstemp",
+    "mkostemp mkstemps mkostemps gen_tempname gen_tempfd try_tempname_len setmntent catopen",
+    "iconv_open",
     // Names and logs.
-    "getaddrinfo gaih_inet gethostbyname gethostbyname_r gethostbyname2_r getpwnam_r getpwuid_r",
-    "getgrnam_r getgrgid_r openlog syslog vsyslog dlopen dlmopen",
+    "getaddrinfo gaih_inet gethostbyname gethostbyname_r gethostbyname2_r gethostent getpwent",
+    "getpwnam_r getpwuid_r getgrnam_r getgrgid_r openlog syslog vsyslog dlopen dlmopen",
     // Memory.
-    "mmap munmap mremap brk sbrk morecore default_morecore glibc_morecore shmat malloc calloc",
-    "realloc reallocarray memalign aligned_alloc posix_memalign valloc pvalloc mid_memalign",
-    "int_malloc int_realloc int_memalign sysmalloc sysmalloc_mmap mremap_chunk new_heap",
-    "alloc_new_heap arena_get2 tcache_init malloc_hook_ini alloc_slot alloc_group alloc_meta",
-    "expand_heap strdup strndup getdelim getline asprintf vasprintf open_memstream",
-    // Threads and processes.
-    "pthread_create pthread_create_2_1 allocate_stack allocate_thread_stack fork vfork",
-    "posix_spawn posix_spawnp spawni",
+    "mmap munmap mremap brk sbrk default_morecore glibc_morecore shmat malloc calloc realloc",
+    "reallocarray memalign aligned_alloc posix_memalign valloc pvalloc mid_memalign int_malloc",
+    "int_realloc int_memalign sysmalloc sysmalloc_mmap mremap_chunk tcache_init malloc_hook_ini",
+    "strdup strndup getdelim getline asprintf vasprintf open_memstream",
+    // Threads, processes and signals.
+    "pthread_create pthread_create_2_1 allocate_thread_stack fork vfork posix_spawn posix_spawnp",
+    "spawni restore_rt raise gsignal pthread_kill pthread_kill_implementation",
+    "pthread_kill_internal",
+];
+
+/// Functions within the C library whose names any program may use: only where it calls them.
+const C_LIBRARY_INTERNAL: &[&str] = &[
+    "spawn_process proc_open new_proc_open alloc_dir morecore new_heap alloc_new_heap arena_get2",
+    "allocate_stack alloc_slot alloc_group alloc_meta expand_heap start call_init",
 ];
 
 /// First elements of the paths of Go's standard packages.
@@ -85,6 +93,16 @@ const GO_STANDARD: &[&str] = &[
 /// What stands between Go's other packages and the kernel. The last is no standard package, but
 /// holds nothing but system calls.
 const GO_SYSTEM: &[&str] = &["internal runtime syscall golang.org/x/sys"];
+
+/// Functions that run scripts, by interpreter: for interpreters that have another name, or are part
+/// of another program.
+const INTERPRETERS: &[(&str, &str)] = &[
+    ("python", "_PyEval_EvalFrameDefault Py_RunMain Py_BytesMain"),
+    ("node", "node::Start node::LoadEnvironment"),
+    ("ruby", "rb_vm_exec ruby_run_node ruby_exec_node"),
+    ("perl", "Perl_runops_standard perl_run"),
+    ("php", "php_execute_script zend_execute_scripts"),
+];
 
 /// Parts of source paths: Rust's standard library as it is built and as `rust-src` installs it;
 /// the headers of C++, whose functions are compiled into every program.
@@ -100,8 +118,16 @@ const SYSTEM_FILES: &[&str] = &["/glibc-", "/musl-", "/sysdeps/unix/"];
 
 /// Whether the function only leads to the program.
 pub(super) fn is_start(function: &str) -> bool {
-    words(STARTS).any(|name| name == function)
-        || owner_by_reserved_name(function) == Some(Owner::Start)
+    let mut starts = words(STARTS).chain(words(LIBRARY_STARTS));
+    starts.any(|name| name == function) || owner_by_reserved_name(function) == Some(Owner::Start)
+}
+
+/// The interpreter whose scripts the function runs.
+pub(super) fn interpreter(function: &str) -> Option<&'static str> {
+    let name = signature::without_parameters(function);
+    let runs = |names: &str| names.split(' ').any(|runs| runs == name);
+    let found = INTERPRETERS.iter().find(|(_, names)| runs(names));
+    found.map(|(interpreter, _)| *interpreter)
 }
 
 pub(super) fn owner_by_file(path: &str) -> Option<Owner> {
@@ -140,6 +166,13 @@ pub(super) fn owner_in_static_program(function: &str) -> Option<Owner> {
     let name = name.strip_suffix("64").unwrap_or(name);
     let known = words(C_LIBRARY).any(|function| function == name);
     known.then_some(Owner::System)
+}
+
+/// Whether a function that the C library calls in a static program is its own too, and not one that
+/// the program gave to it.
+pub(super) fn is_internal(function: &str) -> bool {
+    let name = function.trim_start_matches('_');
+    words(C_LIBRARY_INTERNAL).any(|function| function == name)
 }
 
 /// By the package, for functions of Go: `net/http.(*Client).Do`.
@@ -261,6 +294,7 @@ mod tests {
             ("_int_malloc", Some(Owner::System)),
             ("mmap64", Some(Owner::System)),
             ("start_thread", Some(Owner::Start)),
+            ("start", None),
             ("open_pool", None),
             ("", None),
         ] {

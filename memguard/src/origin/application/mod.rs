@@ -85,30 +85,32 @@ fn place(owners: &[Owner]) -> Option<usize> {
 
 fn owners(frames: &[NamedFrame]) -> Vec<Owner> {
     let surroundings = Surroundings::of(frames);
-    let owners = frames.iter().map(|frame| surroundings.owner(frame));
-    let mut owners: Vec<_> = owners.collect();
-    // The assembly that enters the kernel has no symbol with a size in musl. In a static program
-    // nothing else tells it from the program's own code.
-    if let ([first, ..], [stub, Owner::System, ..]) = (frames, owners.as_mut_slice())
-        && surroundings.is_static
-        && first.function.is_none()
-    {
-        *stub = Owner::System;
+    let mut owners = Vec::with_capacity(frames.len());
+    for (at, frame) in frames.iter().enumerate().rev() {
+        let by_system = owners.last() == Some(&Owner::System);
+        let owner = match surroundings.owner(frame) {
+            Owner::Program if by_system && surroundings.is_internal(frame, at) => Owner::System,
+            owner => owner,
+        };
+        owners.push(owner);
     }
+    owners.reverse();
     owners
 }
 
 /// What the whole stack tells about one frame.
 #[derive(Clone, Copy, Debug)]
-struct Surroundings {
+struct Surroundings<'a> {
     /// No frame is in a C library: then the functions of the C library are in the program's file.
     is_static: bool,
     /// Names with a dot are packages of Go.
     is_go: bool,
+    /// A file that has an interpreter in it, whatever it is called.
+    interpreter: Option<(&'a str, &'static str)>,
 }
 
-impl Surroundings {
-    fn of(frames: &[NamedFrame]) -> Self {
+impl<'a> Surroundings<'a> {
+    fn of(frames: &'a [NamedFrame]) -> Self {
         let mut paths = frames.iter().filter_map(module_path);
         let go = |frame: &NamedFrame| {
             let file = frame.file.as_deref();
@@ -116,9 +118,14 @@ impl Surroundings {
             file.is_some_and(|file| functions::is_source(file, "go"))
                 || function.is_some_and(|name| name.starts_with("runtime."))
         };
+        let interpreter = |frame: &'a NamedFrame| {
+            let name = functions::interpreter(frame.function.as_deref()?)?;
+            Some((module_path(frame)?, name))
+        };
         Self {
             is_static: !paths.any(|path| modules::owner(path) == Some(Owner::System)),
             is_go: frames.iter().any(go),
+            interpreter: frames.iter().find_map(interpreter),
         }
     }
 
@@ -126,7 +133,7 @@ impl Surroundings {
     fn owner(self, frame: &NamedFrame) -> Owner {
         let function = frame.function.as_deref();
         let starts = function.is_some_and(functions::is_start);
-        match module_path(frame).map(modules::owner) {
+        match module_path(frame).map(|path| self.owner_by_module(path)) {
             None if function.is_none() => return Owner::Nobody,
             None => return Owner::Program,
             Some(Some(Owner::System)) if starts => return Owner::Start,
@@ -139,6 +146,19 @@ impl Surroundings {
             self.owner_by_name(name, frame.file.as_deref())
         };
         by_file.or_else(by_name).unwrap_or(Owner::Program)
+    }
+
+    /// Of a frame that the C library called: whether it is its own, too. The assembly that enters
+    /// the kernel, innermost, has no symbol with a size in musl.
+    fn is_internal(self, frame: &NamedFrame, at: usize) -> bool {
+        let internal = frame.function.as_deref().map(functions::is_internal);
+        self.is_static && internal.unwrap_or(at == 0)
+    }
+
+    fn owner_by_module(self, path: &str) -> Option<Owner> {
+        let embedded = self.interpreter.filter(|(other, _)| *other == path);
+        let embedded = embedded.map(|(_, name)| Owner::Interpreter(name));
+        modules::owner(path).or(embedded)
     }
 
     fn owner_by_name(self, name: &str, file: Option<&str>) -> Option<Owner> {

@@ -114,6 +114,20 @@ fn a_static_program_with_musl() {
     check(&stack, &[3, 4], None);
 }
 
+/// A name that both use: whose it is tells the caller.
+#[test]
+fn a_static_program_with_a_name_of_the_c_librarys_inside() {
+    let stack = [
+        at(APP, "__pipe2"),
+        at(APP, "spawn_process"),
+        at(APP, "_IO_new_proc_open"),
+        at(APP, "popen"),
+        at(APP, "spawn_process"),
+        at(APP, "main"),
+    ];
+    check(&stack, &[4, 5], None);
+}
+
 /// A function of the program that has the name of one of the C library: only where that is in
 /// a file of its own.
 #[test]
@@ -197,6 +211,18 @@ fn a_script() {
     check(&stack, &[1], Some("python"));
     let socket = "/usr/lib/python3.11/lib-dynload/_socket.cpython-311-x86_64-linux-gnu.so";
     let stack = [at(LIBC, "__socket"), at(socket, "-"), at(PYTHON, "-")];
+    check(&stack, &[1], Some("python"));
+}
+
+/// The program is the interpreter, with another name.
+#[test]
+fn a_program_that_runs_scripts() {
+    let stack = [
+        at(LIBC, "open64"),
+        at(APP, "_io_FileIO___init__"),
+        at(APP, "_PyEval_EvalFrameDefault"),
+        at(APP, "main"),
+    ];
     check(&stack, &[1], Some("python"));
 }
 

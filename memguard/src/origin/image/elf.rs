@@ -164,6 +164,8 @@ pub(super) struct Elf {
     header: Option<(u64, Range<u64>)>,
     sections: Box<[SectionHeader64<LE>]>,
     names: Box<[u8]>,
+    /// Where the kernel, or the dynamic loader, begins to execute it.
+    pub(super) entry: u64,
     pub(super) build_id: Option<BuildId>,
     /// It may take any time to read: its code is left alone.
     pub(super) distant: bool,
@@ -196,6 +198,7 @@ impl Elf {
             header: of_type(PT_GNU_EH_FRAME).find_map(place),
             sections,
             names,
+            entry: header.e_entry.get(LE),
             build_id,
             distant: false,
             bytes,

@@ -29,6 +29,9 @@ pub(super) use self::{
 use super::calls::Jump;
 use crate::model::origin::BuildId;
 
+/// How long the first instructions are at most: the loader of glibc has 61 bytes of them.
+const ENTRY: u64 = 64;
+
 /// Most jumps in a row that a call is followed through.
 const JUMPS: usize = 4;
 
@@ -94,6 +97,13 @@ impl Image {
     pub(super) fn starts(&self, address: u64, with: impl Fn(&[u8]) -> bool) -> bool {
         let code = self.code::<16>(address);
         code.is_some_and(|(code, length)| code.get(..length).is_some_and(with))
+    }
+
+    /// Whether code belongs to the first instructions of the program, or of its loader, which are
+    /// written by hand: nobody called them.
+    pub(super) fn is_entry(&self, address: u64) -> bool {
+        let inside = address.checked_sub(self.elf.entry);
+        inside.is_some_and(|inside| inside < ENTRY)
     }
 
     /// Where a call of an address comes to: behind jumps to fixed addresses, but `None` where it

@@ -10,11 +10,14 @@ use crate::{
     source::procfs::Procfs,
 };
 
-const LIBC: &str = "/lib/x86_64-linux-gnu/libc.so.6";
+/// The C library that this test runs with.
+fn libc() -> String {
+    own("libc.so.6").module.path.to_string()
+}
 
-/// A small library that every Debian and Ubuntu has.
+/// A small library beside it.
 fn small() -> Vec<u8> {
-    let mut directory = fs::read_dir(Path::new(LIBC).parent().unwrap()).unwrap();
+    let mut directory = fs::read_dir(Path::new(&libc()).parent().unwrap()).unwrap();
     let names = ["libdl.so.2", "libutil.so.1", "librt.so.1"];
     let small = directory.find_map(|entry| {
         let path = entry.unwrap().path();
@@ -152,7 +155,7 @@ proptest! {
 
 #[test]
 fn a_file_without_section_headers_is_unwound_all_the_same() {
-    let whole = fs::read(LIBC).unwrap();
+    let whole = fs::read(libc()).unwrap();
     let mut stripped = whole.clone();
     stripped[40..48].fill(0); // e_shoff
     stripped[60..64].fill(0); // e_shnum, e_shstrndx
@@ -169,7 +172,7 @@ fn a_file_without_section_headers_is_unwound_all_the_same() {
 /// Without the linker's table the entries are listed, with the same result.
 #[test]
 fn a_file_without_a_table_is_unwound_all_the_same() {
-    let whole = fs::read(LIBC).unwrap();
+    let whole = fs::read(libc()).unwrap();
     let mut listed = whole.clone();
     let count = u16::from_le_bytes([whole[56], whole[57]]);
     for number in 0..usize::from(count) {
@@ -236,10 +239,10 @@ fn told(mapping: &Mapping, build_id: Option<BuildId>) -> Mapping {
 fn a_build_id_cannot_be_lent() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("libc.so.6");
-    fs::copy(LIBC, &path).unwrap();
+    fs::copy(libc(), &path).unwrap();
     let mut images = images();
     let real = own("libc.so.6");
-    let build_id = Image::of(fs::read(LIBC).unwrap()).unwrap().build_id();
+    let build_id = Image::of(fs::read(libc()).unwrap()).unwrap().build_id();
     let mut lent = told(&real, build_id);
     lent.module = Arc::new(Module {
         path: path.to_str().unwrap().into(),
@@ -296,12 +299,12 @@ fn only_regular_files_are_opened() {
 fn files_of_two_gibibytes_are_read_in_parts() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("huge");
-    fs::copy(LIBC, &path).unwrap();
+    fs::copy(libc(), &path).unwrap();
     let file = fs::File::options().write(true).open(&path).unwrap();
     file.set_len(3 << 30).unwrap();
     let mut mapping = own("libc.so.6");
     mapping.start = 0;
-    let build_id = Image::of(fs::read(LIBC).unwrap()).unwrap().build_id();
+    let build_id = Image::of(fs::read(libc()).unwrap()).unwrap().build_id();
     mapping.module = Arc::new(Module {
         path: path.to_str().unwrap().into(),
         build_id,
@@ -315,14 +318,14 @@ fn files_of_two_gibibytes_are_read_in_parts() {
 fn the_number_of_images_is_bounded() {
     let mut images = images();
     images.limit = 3;
-    let one = Image::of(fs::read(LIBC).unwrap()).unwrap();
+    let one = Image::of(fs::read(libc()).unwrap()).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let mut mapping = own("libc.so.6");
     mapping.start = 0;
     let mut ids = Vec::new();
     for copy in 0..10 {
         let path = directory.path().join(copy.to_string());
-        fs::copy(LIBC, &path).unwrap();
+        fs::copy(libc(), &path).unwrap();
         mapping.module = Arc::new(Module {
             path: path.to_str().unwrap().into(),
             build_id: one.build_id(),

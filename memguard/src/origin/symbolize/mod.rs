@@ -3,10 +3,11 @@
 //! The files that names come from belong to the traced processes: they may be broken, endless,
 //! replaced or truncated while they are read, on a file system that never answers. So they are
 //! opened and read by a child process (`child`), which may be killed at any moment (`client`);
-//! this module only says what it wants to know (`wire`) and remembers what it was told (`cache`).
-//! A file whose reading ended the child, or took too long, is read once more without its debug
-//! information, and if that fails too, not again.
+//! this module only says what it wants to know (`places`, `wire`) and remembers what it was told
+//! (`cache`). A file whose reading ended the child, or took too long, is read once more without
+//! its debug information, and if that fails too, not again (`asker`).
 
+mod asker;
 mod cache;
 mod child;
 mod client;
@@ -21,14 +22,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hashbrown::HashMap;
-
-pub use self::child::child_main;
+pub use self::{asker::Counts, child::child_main};
 use self::{
+    asker::{Asker, Said},
     cache::Cache,
-    client::{Client, Failure},
-    places::{FileId, Place, Wanted, place, want},
-    wire::{Answer, Mapped, Name, Process, Request, Subject, unhex},
+    client::Client,
+    places::{Place, Wanted, place, want},
+    wire::{Name, unhex},
 };
 use super::application;
 use crate::model::{
@@ -45,36 +45,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of names that are remembered, at least; at most twice as many.
 const CACHE_BYTES: usize = 8 << 20;
 
-/// Files whose failure is remembered, and others of which nothing was found; beyond it all are
-/// tried again.
-const REMEMBERED: usize = 1024;
-
-/// After this time a file that was not found is looked for again.
-const REFUSAL: Duration = Duration::from_mins(1);
-
 /// Gives names to stacks. Blocks, so it has a thread of its own.
 #[derive(Debug)]
 pub struct Symbolizer {
-    procfs: PathBuf,
-    client: Client,
+    asker: Asker,
     cache: Cache<Place, Arc<Known>>,
-    failed: HashMap<FileId, Failed>,
-    refused: HashMap<(FileId, ProcessId), Instant>,
-    reasons: HashMap<Arc<Module>, Arc<str>>,
-    counts: Counts,
-}
-
-/// What was done so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Requests to the child.
-    pub requests: u64,
-    /// Files that were not found, or were not the ones that had been mapped.
-    pub refused: u64,
-    /// Children that died or were killed because of a file.
-    pub children_lost: u64,
-    /// Names that were forgotten to make room for others.
-    pub evicted: u64,
 }
 
 /// What the child said of an address.
@@ -89,15 +64,6 @@ impl Known {
     fn bytes(&self) -> usize {
         size_of::<(Place, Self)>() + self.names.iter().map(Name::bytes).sum::<usize>()
     }
-}
-
-/// What a file did to the child.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Failed {
-    /// Its debug information is left alone.
-    Lines,
-    /// All of it is.
-    Everything,
 }
 
 impl Symbolizer {
@@ -116,13 +82,8 @@ impl Symbolizer {
     /// With another deadline for one file, for tests.
     pub fn with_deadline(procfs: impl Into<PathBuf>, command: Command, deadline: Duration) -> Self {
         Self {
-            procfs: procfs.into(),
-            client: Client::new(command, deadline),
+            asker: Asker::new(procfs.into(), Client::new(command, deadline)),
             cache: Cache::new(CACHE_BYTES),
-            failed: HashMap::new(),
-            refused: HashMap::new(),
-            reasons: HashMap::new(),
-            counts: Counts::default(),
         }
     }
 
@@ -146,19 +107,19 @@ impl Symbolizer {
     /// Ends the child until it is needed again: to be called when there was nothing to name for a
     /// while. It ends by itself too, but then nobody buries it.
     pub fn rest(&mut self) {
-        self.client.rest();
+        self.asker.rest();
     }
 
     /// Why the frames of a file have no names, or no lines, where that is so; for people.
     pub fn reason(&self, module: &Module) -> Option<Arc<str>> {
-        self.reasons.get(module).cloned()
+        self.asker.reasons.get(module).cloned()
     }
 
     /// What was done so far.
     pub fn counts(&self) -> Counts {
         Counts {
             evicted: self.cache.evicted,
-            ..self.counts
+            ..self.asker.counts
         }
     }
 
@@ -180,7 +141,10 @@ impl Symbolizer {
         }
         let until = Instant::now() + PATIENCE;
         for wanted in wanted.iter().take_while(|_| Instant::now() < until) {
-            let found = self.ask(wanted, process);
+            let said = self.asker.ask(wanted, process);
+            let found = said
+                .map(|said| self.learn(wanted, said))
+                .unwrap_or_default();
             for (at, found) in wanted.frames.iter().zip(found) {
                 if let Some(known) = known.get_mut(*at) {
                     *known = Some(found);
@@ -192,102 +156,17 @@ impl Symbolizer {
 
     /// The mount namespace; `None` once the process is gone.
     fn namespace(&self, process: ProcessId) -> Option<Arc<Path>> {
-        let link = self.procfs.join(process.tgid.to_string()).join("ns/mnt");
+        let link = self
+            .asker
+            .procfs
+            .join(process.tgid.to_string())
+            .join("ns/mnt");
         std::fs::read_link(link).ok().map(Arc::from)
     }
 
-    /// What the child says of one file, in the order of the addresses; nothing where it says
-    /// nothing.
-    fn ask(&mut self, wanted: &Wanted, process: ProcessId) -> Vec<Arc<Known>> {
-        let again = (wanted.file.clone(), process);
-        if self
-            .refused
-            .get(&again)
-            .is_some_and(|at| at.elapsed() < REFUSAL)
-        {
-            return Vec::new();
-        }
-        match self.ask_of(wanted, process) {
-            Some(Answer::Named { build_id, names }) => self.learn(wanted, build_id, names),
-            Some(Answer::Refused { reason }) => {
-                self.counts.refused += 1;
-                self.remember(&wanted.file, &reason);
-                make_room(&mut self.refused);
-                self.refused.insert(again, Instant::now());
-                Vec::new()
-            }
-            None => Vec::new(),
-        }
-    }
-
-    /// Asks, with less and less where that ends the child.
-    fn ask_of(&mut self, wanted: &Wanted, process: ProcessId) -> Option<Answer> {
-        loop {
-            let lines = match self.failed.get(&wanted.file) {
-                None => true,
-                Some(Failed::Lines) => false,
-                Some(Failed::Everything) => return None,
-            };
-            let request = self.request(wanted, process, lines);
-            self.counts.requests += 1;
-            match self.client.ask(&request) {
-                Ok(answer) => return Some(answer),
-                Err(failure @ Failure::NotStarted(_)) => {
-                    self.remember(&wanted.file, &failure.to_string());
-                    return None;
-                }
-                // It may have died of the files that it had read before.
-                Err(Failure::Died { answered, .. }) if answered > 0 => {}
-                Err(failure) => self.blame(&wanted.file, lines, &failure),
-            }
-        }
-    }
-
-    fn request(&self, wanted: &Wanted, process: ProcessId, lines: bool) -> Request {
-        let mapped = |module: &Arc<Module>| {
-            Subject::File(Mapped {
-                path: module.path.to_string(),
-                build_id: module.build_id.as_ref().map(BuildId::to_string),
-                ip: wanted.ip,
-                lines,
-            })
-        };
-        Request {
-            process: Process {
-                procfs: self.procfs.to_string_lossy().into_owned(),
-                tgid: process.tgid,
-                start_ticks: process.start_ticks,
-            },
-            subject: wanted.file.module.as_ref().map_or(Subject::Made, mapped),
-            addresses: wanted.addresses.clone(),
-        }
-    }
-
-    fn blame(&mut self, file: &FileId, lines: bool, failure: &Failure) {
-        self.counts.children_lost += 1;
-        self.remember(file, &failure.to_string());
-        make_room(&mut self.failed);
-        let failed = if lines {
-            Failed::Lines
-        } else {
-            Failed::Everything
-        };
-        self.failed.insert(file.clone(), failed);
-    }
-
-    fn remember(&mut self, file: &FileId, reason: &str) {
-        if let Some(module) = &file.module {
-            make_room(&mut self.reasons);
-            self.reasons.insert(Arc::clone(module), Arc::from(reason));
-        }
-    }
-
-    fn learn(
-        &mut self,
-        wanted: &Wanted,
-        build_id: Option<String>,
-        names: Vec<Vec<Name>>,
-    ) -> Vec<Arc<Known>> {
+    /// What was said, in the order of the addresses, to be remembered.
+    fn learn(&mut self, wanted: &Wanted, said: Said) -> Vec<Arc<Known>> {
+        let Said { build_id, names } = said;
         let module = with_build_id(wanted.file.module.as_ref(), build_id);
         let mut learnt = Vec::with_capacity(names.len());
         for (address, names) in wanted.addresses.iter().zip(names) {
@@ -321,13 +200,6 @@ fn with_build_id(module: Option<&Arc<Module>>, found: Option<String>) -> Option<
             })
         },
     ))
-}
-
-/// Forgets all where there is too much.
-fn make_room<K, V>(table: &mut HashMap<K, V>) {
-    if table.len() >= REMEMBERED {
-        table.clear();
-    }
 }
 
 /// The frame, after the functions that were inlined there.

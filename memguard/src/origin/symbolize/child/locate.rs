@@ -84,19 +84,24 @@ fn mapped(process: &Process, file: &Mapped) -> Result<Candidate, String> {
         let inside = (number(start)?..number(end)?).contains(&file.ip);
         inside.then(|| folder.join(name))
     });
-    linked(&ours.ok_or("not mapped any more")?, process, file)
+    let link = ours.ok_or("not mapped any more")?;
+    // A build id tells more than the path.
+    linked(&link, process, file, file.build_id.is_none())
 }
 
 /// The file that the process runs, also where it was deleted or replaced.
 fn executable(process: &Process, file: &Mapped) -> Result<Candidate, String> {
-    linked(&process.folder().join("exe"), process, file)
+    linked(&process.folder().join("exe"), process, file, true)
 }
 
-/// A build id tells more than the path, which is not the one that the process has where that has
-/// changed its root directory.
-fn linked(link: &Path, process: &Process, file: &Mapped) -> Result<Candidate, String> {
+fn linked(
+    link: &Path,
+    process: &Process,
+    file: &Mapped,
+    by_name: bool,
+) -> Result<Candidate, String> {
     let path = link.read_link().map_err(|error| error.to_string())?;
-    if file.build_id.is_none() && !process.calls(&path.to_string_lossy(), &file.path) {
+    if by_name && !process.calls(&path.to_string_lossy(), &file.path) {
         return Err("another file is mapped there".to_owned());
     }
     let file = open_link(link).map_err(|error| error.to_string())?;
