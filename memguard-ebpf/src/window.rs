@@ -101,20 +101,22 @@ fn read(place: *mut u8, size: u64, source: u64) -> bool {
 /// The stack ends within the window: reads up to where it does, a page at a time. Returns how much.
 #[inline(always)]
 fn piecewise(place: *mut u8, size: u64, sp: u64) -> u64 {
-    const PAGES: u32 = 4;
+    const PAGES: u32 = 3;
     let mut done = PAGE - (sp & (PAGE - 1));
     if done >= size || !read(place, done, sp) {
         return 0;
     }
     for _ in 0..PAGES {
-        if done + PAGE > size {
-            break;
+        // Loaded anew, so that the very number is compared that is added to the place: the
+        // compiler would compare another one that is as good, but not to the verifier.
+        let at = peek(&raw const done);
+        if at + PAGE > size {
+            return at;
         }
-        let next = place.wrapping_add(done as usize);
-        if !read(next, PAGE, sp.wrapping_add(done)) {
-            break;
+        if !read(place.wrapping_add(at as usize), PAGE, sp.wrapping_add(at)) {
+            return at;
         }
-        done += PAGE;
+        poke(&raw mut done, at + PAGE);
     }
-    done
+    peek(&raw const done)
 }

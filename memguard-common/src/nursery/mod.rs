@@ -48,7 +48,9 @@ pub struct Identity {
     pub owner: u64,
 }
 
-/// A program image of a process in one number: its thread group and the start of its leader, for
+/// A program image of a process in one number.
+///
+/// That is: its thread group and the start of its leader, for
 /// the number of a process that has just ended may be the next one's; and its exec id, for an exec
 /// may give a process the memory of a table back that it left to others.
 #[inline(always)]

@@ -35,11 +35,14 @@ enum Owner {
 /// Marks the program's own frames. Gives the interpreter, where the innermost frame that is no
 /// library's is an interpreter's: every handle that its scripts acquire has this same place.
 ///
-/// At least one frame is marked where there is any: if there is no frame of the program, then the
+/// Of a whole stack at least one frame is marked: if there is no frame of the program, then the
 /// first of an interpreter, else of a language's library, else the outermost of the C library.
-pub fn mark(frames: &mut [NamedFrame]) -> Option<&'static str> {
+/// Where a stack ends early, the program's frames may be in the part that is missing, and a
+/// library's are not taken for them.
+pub fn mark(frames: &mut [NamedFrame], is_whole: bool) -> Option<&'static str> {
     let owners = owners(frames);
-    let place = place(&owners);
+    let is_own = |owner: &Owner| matches!(owner, Owner::Program | Owner::Interpreter(_));
+    let place = place(&owners).filter(|place| is_whole || owners.get(*place).is_some_and(is_own));
     for (at, (frame, owner)) in frames.iter_mut().zip(&owners).enumerate() {
         frame.application = *owner == Owner::Program || Some(at) == place;
     }

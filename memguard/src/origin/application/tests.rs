@@ -35,7 +35,7 @@ fn frame(text: &str) -> NamedFrame {
 #[track_caller]
 fn check(stack: &[String], marked: &[usize], interpreter: Option<&str>) {
     let mut frames: Vec<_> = stack.iter().map(|text| frame(text)).collect();
-    assert_eq!(mark(&mut frames), interpreter, "{stack:#?}");
+    assert_eq!(mark(&mut frames, true), interpreter, "{stack:#?}");
     let own = frames
         .iter()
         .enumerate()

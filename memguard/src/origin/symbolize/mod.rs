@@ -95,7 +95,7 @@ impl Symbolizer {
         for (frame, known) in stack.frames.iter().zip(known) {
             name_frame(frame, known.as_deref(), &mut frames);
         }
-        let interpreter = application::mark(&mut frames);
+        let interpreter = application::mark(&mut frames, stack.incomplete.is_none());
         NamedStack {
             id: stack.id,
             frames,

@@ -165,7 +165,8 @@ impl<'a> Walk<'a> {
             ip,
             module: place.map(|(place, _)| Arc::clone(&place.module)),
             offset: place.map_or(ip, |(place, _)| place.address),
-            is_return: step.is_return && called,
+            // The first address lies behind the instruction that entered the kernel.
+            is_return: self.frames.is_empty() || step.is_return && called,
         });
     }
 

@@ -72,7 +72,7 @@ fn cxx() -> Vec<Site> {
         Site::new(
             "cxx_early",
             Recipe::new(Tool::Gxx, "early.cpp", "-O2 -g"),
-            &["Registry::Registry"],
+            &["Registry::Registry|Registry"],
         )
         .at("early.cpp", "LEAK"),
     ]

@@ -18,6 +18,9 @@ use crate::model::origin::BuildId;
 /// Most mappings of a process that are searched; the kernel's own default limit.
 const MAPPINGS: usize = 65_530;
 
+/// Most descriptors of the agent that are looked through.
+const DESCRIPTORS: usize = 1024;
+
 /// The file.
 #[derive(Debug)]
 pub(super) struct Located {
@@ -37,9 +40,9 @@ pub(super) fn locate(process: &Process, file: &Mapped) -> Result<Located, String
     let wanted = file.build_id.as_deref().and_then(unhex);
     let wanted = wanted.and_then(|bytes| BuildId::new(&bytes));
     let places: &[Find] = if process.is_alive() {
-        &[mapped, executable, in_root, by_path]
+        &[mapped, executable, in_root, by_path, kept]
     } else {
-        &[by_path]
+        &[by_path, kept]
     };
     // A file that was found and is another one says more than one that was not found.
     let (mut refused, mut missed) = (None, String::new());
@@ -121,6 +124,30 @@ fn in_root(process: &Process, file: &Mapped) -> Result<Candidate, String> {
 fn by_path(_: &Process, file: &Mapped) -> Result<Candidate, String> {
     let root = directory(Path::new("/")).map_err(|error| error.to_string())?;
     found(&root, file)
+}
+
+/// As the agent keeps it open, having unwound by it: all that is left of a file that was deleted or
+/// replaced, or of a container that is gone.
+fn kept(_: &Process, file: &Mapped) -> Result<Candidate, String> {
+    let gone = || "no such file, and none is kept open".to_owned();
+    let wanted = file.build_id.as_deref().and_then(unhex).ok_or_else(gone)?;
+    let agent = rustix::process::getppid().ok_or_else(gone)?;
+    let folder = format!("/proc/{}/fd", agent.as_raw_nonzero());
+    let entries = Path::new(&folder)
+        .read_dir()
+        .map_err(|error| error.to_string())?;
+    let mut files = entries
+        .take(DESCRIPTORS)
+        .filter_map(|entry| open_link(&entry.ok()?.path()).ok());
+    let is_wanted = |file: &File| {
+        let found = facts(file).ok().and_then(|facts| facts.build_id);
+        found.is_some_and(|found| found.bytes() == wanted)
+    };
+    let file = files.find(is_wanted).ok_or_else(gone)?;
+    Ok(Candidate {
+        file,
+        by_path: false,
+    })
 }
 
 fn found(root: &OwnedFd, file: &Mapped) -> Result<Candidate, String> {
