@@ -62,7 +62,7 @@ fn measure(size: &str) -> [f64; 2] {
     [last[1].each(), last[0].each()]
 }
 
-fn median(values: &mut Vec<f64>) -> f64 {
+fn median(values: &mut [f64]) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values[values.len() / 2]
 }

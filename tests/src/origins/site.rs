@@ -112,13 +112,14 @@ impl Site {
 }
 
 /// How the names of libc's own functions begin: what begins with `_` is reserved.
-const LIBC: [&str; 9] = [
+const LIBC: [&str; 10] = [
     "_",
     "open",
     "fopen",
     "tmpfile",
     "socket",
     "raise",
+    "gsignal",
     "clone",
     "start_thread",
     "call_init",

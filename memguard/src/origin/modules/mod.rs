@@ -27,7 +27,7 @@ const PROCESSES: usize = 8192;
 
 /// How long a process that has ended is kept: windows come up to two seconds after they were
 /// copied, and its children refer to it.
-const KEPT: Duration = Duration::from_secs(30);
+const KEPT: Duration = Duration::from_secs(5);
 
 /// Longest line of forks without an exec that is followed upwards.
 const ANCESTORS: usize = 64;
