@@ -27,7 +27,10 @@ const NAMING: Duration = Duration::from_secs(15);
 /// Most stacks whose names are kept; those of reported ones, so more are rare.
 const NAMES: usize = 4096;
 /// Most ended processes that wait for names; what comes then is told without.
-const WAITING: usize = 4096;
+const WAITING: usize = 16_384;
+/// How many ended processes are told of before the ring is looked at: what they left takes longer
+/// to write than others need to fill it.
+const BETWEEN_DRAINS: u32 = 16;
 
 /// What is known of a stack's names.
 #[derive(Debug)]
@@ -260,10 +263,15 @@ impl Agent {
             self.note_losses();
             self.stacks.ended.extend(judged);
         }
+        let mut told = 0u32;
         while let Some(judgement) = self.stacks.next_ended() {
             let process = judgement.exited.process;
             self.report_end(judgement);
             self.stacks.forget(process);
+            told += 1;
+            if told.is_multiple_of(BETWEEN_DRAINS) {
+                self.drain();
+            }
         }
     }
 
