@@ -33,7 +33,7 @@ fn a_window_costs_what_a_kilobyte_costs() {
     println!("{:<8}{:>16}{:>16}", "window", "acquire, ns", "release, ns");
     let medians: Vec<_> = taken
         .iter_mut()
-        .map(|both| both.each_mut().map(median))
+        .map(|both| both.each_mut().map(|values| median(values)))
         .collect();
     for (size, [acquire, release]) in sizes.iter().zip(&medians) {
         println!("{size:<8}{acquire:>16.0}{release:>16.0}");

@@ -235,7 +235,8 @@ pub struct NamedStack {
 pub struct Origin {
     /// The whole stack.
     pub stack: Arc<NamedStack>,
-    /// Its first frame of the program's own code in a few words: `connect_upstream (pool.c:88)`.
+    /// Its first frame of the program's own code in a few words: `connect_upstream (pool.c:88)`,
+    /// or `sock_accept_impl (socketmodule.c:2717) in python`.
     pub place: Option<String>,
 }
 

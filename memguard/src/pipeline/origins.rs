@@ -121,6 +121,10 @@ impl Stacks {
             return None;
         };
         let place = stack.application_frame().map(application::brief);
+        let place = place.map(|place| match stack.interpreter {
+            Some(interpreter) => format!("{place} in {interpreter}"),
+            None => place,
+        });
         let stack = Arc::clone(stack);
         Some(Origin { stack, place })
     }
@@ -272,6 +276,10 @@ impl Agent {
             if told.is_multiple_of(BETWEEN_DRAINS) {
                 self.drain();
             }
+        }
+        if self.stacks.ended.is_empty() {
+            // A storm of processes does not leave its room behind.
+            self.stacks.ended.shrink_to(BETWEEN_DRAINS as usize);
         }
     }
 

@@ -191,6 +191,9 @@ impl Modules {
         let Self { now, histories, .. } = self;
         let over = |ended: Stamp| KEPT < now.since(ended);
         histories.retain(|_, history| !history.ended().is_some_and(over));
+        if histories.capacity() / 4 > histories.len() {
+            histories.shrink_to(histories.len().saturating_mul(2));
+        }
         self.names.retain(|module| Arc::strong_count(module) > 1);
         self.swept = self.now;
     }

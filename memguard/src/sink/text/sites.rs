@@ -9,6 +9,7 @@ use std::{
 use crate::{
     model::{
         finding::{Finding, State, Verdict},
+        ids::ProcessId,
         resource::{Call, Kind},
     },
     sink::words,
@@ -36,6 +37,8 @@ pub(super) struct Site {
 pub(super) struct Tally {
     pub(super) count: u64,
     pub(super) processes: u64,
+    /// The last of them: findings of one process come one after the other.
+    last: ProcessId,
     /// One of the processes, as `api[4242]`.
     pub(super) who: String,
     pub(super) oldest: Option<Duration>,
@@ -120,6 +123,7 @@ impl Tally {
         Self {
             count: finding.open_count,
             processes: 1,
+            last: finding.process.id,
             who: words::who(&finding.process),
             oldest: finding.oldest_age,
         }
@@ -132,7 +136,9 @@ fn merge(sites: &mut HashMap<Site, Tally>, site: &Site, more: Tally) {
         return;
     };
     tally.count = tally.count.saturating_add(more.count);
-    tally.processes += more.processes;
+    let same = more.processes == 1 && more.last == tally.last;
+    tally.processes += if same { 0 } else { more.processes };
+    tally.last = more.last;
     tally.oldest = tally.oldest.max(more.oldest);
 }
 
@@ -171,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_sites_merge_over_processes_and_leaks_come_first() {
+    fn equal_sites_merge_and_leaks_come_first() {
         use State::Opened;
         use Verdict::{Aged, Leak, Left};
         check(
@@ -181,7 +187,7 @@ mod tests {
                 (3, Opened, Leak, 2),
                 (4, Opened, Aged, 9),
             ],
-            &[(Leak, 2, 1), (Left, 7, 2), (Aged, 9, 1)],
+            &[(Leak, 2, 1), (Left, 7, 1), (Aged, 9, 1)],
         );
     }
 
@@ -216,6 +222,7 @@ mod tests {
             let mut finding = testing::finding();
             let mut process = (*finding.process).clone();
             process.executable = Some(format!("/bin/worker-{id}"));
+            process.id.tgid = id as u32;
             (finding.id, finding.open_count, finding.process) = (id, 2, process.into());
             sites.record(&finding);
         }
