@@ -108,7 +108,7 @@ impl Memory for Set {
     #[inline(always)]
     fn evict(&self, way: u32) -> Result<(), Infallible> {
         if let (Some(place), Some(room)) = (self.record(way), Room::of_slot(self.first + way)) {
-            room.send(peek(place), Stat::Evicted);
+            room.send(place, Stat::Evicted);
         }
         Ok(())
     }

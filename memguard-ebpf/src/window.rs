@@ -77,8 +77,9 @@ impl Room {
     /// Sends a record with the stack copied before, unless the ring is so full that it must go
     /// without.
     #[inline(always)]
-    pub(crate) fn send(self, record: Acquired, sent: Stat) {
-        poke(self.0.cast(), record);
+    pub(crate) fn send(self, record: *const Acquired, sent: Stat) {
+        copy(record.cast(), self.0.cast());
+        let tgid = peek(field_of!(self.0, Acquired, tgid));
         let size = maps::window_bytes() - ACQUIRED_BYTES as u64;
         if maps::wants_windows() && !emit::has_room_for_windows() {
             count(Stat::WindowsLost);
@@ -87,7 +88,15 @@ impl Room {
         let length = u64::from(peek::<u32>(field_of!(self.window(), Window, length)));
         // Never more, but the verifier wants to see it.
         let bytes = ACQUIRED_BYTES as u64 + length.min(size);
-        emit::send_acquired(self.0, bytes, record.tgid, sent);
+        emit::send_acquired(self.0, bytes, tgid, sent);
+    }
+}
+
+/// Copies a record word by word: by value it would take its size of a stack that has 512 bytes.
+#[inline(always)]
+fn copy(from: *const u64, to: *mut u64) {
+    for word in 0..size_of::<Acquired>() / size_of::<u64>() {
+        poke(to.wrapping_add(word), peek(from.wrapping_add(word)));
     }
 }
 
@@ -110,7 +119,7 @@ fn piecewise(place: *mut u8, size: u64, sp: u64) -> u64 {
         // Loaded anew, so that the very number is compared that is added to the place: the
         // compiler would compare another one that is as good, but not to the verifier.
         let at = peek(&raw const done);
-        if at + PAGE > size {
+        if at > size.saturating_sub(PAGE) {
             return at;
         }
         if !read(place.wrapping_add(at as usize), PAGE, sp.wrapping_add(at)) {

@@ -521,7 +521,7 @@ impl Play {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     /// Whatever the order in which records come, what is held and what was left is what the kernel says.
     #[test]

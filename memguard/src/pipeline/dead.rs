@@ -7,7 +7,7 @@ use super::{
     living::{calls, confidence, fingerprint, sample},
 };
 use crate::{
-    ledger::{Held, Judgement, population::GroupId},
+    ledger::{Held, Judgement, population::GroupId, processes::Process},
     model::{
         finding::{Evidence, Finding, Sample, State, Verdict},
         ids::{ProcessId, Stamp},
@@ -16,6 +16,7 @@ use crate::{
         report::{ProcessExited, Report},
         resource::{Call, Kind},
     },
+    origin,
 };
 
 /// Handles shown with what was left.
@@ -67,6 +68,9 @@ impl End {
 impl Agent {
     /// One process, once.
     pub(super) fn report_end(&mut self, judgement: Judgement) {
+        if is_own(&judgement.process) {
+            return self.ledger.populations.forget(judgement.exited.process);
+        }
         let info = self.identities.ended(&judgement);
         let Judgement {
             exited,
@@ -186,6 +190,13 @@ impl Agent {
         let finding = self.findings.left(finding, end.stamp);
         self.out.report(&Report::Finding(Box::new(finding)));
     }
+}
+
+/// Whether a process is the one that names addresses: what memguard does is not the host's.
+pub(super) fn is_own(process: &Process) -> bool {
+    let image = process.image.as_ref();
+    let named = image.is_some_and(|image| image.args.starts_with(origin::symbolize::CHILD));
+    named && process.parent == Some(std::process::id())
 }
 
 /// By kind and origin, what the last program image acquired and what it inherited apart; oldest

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use hashbrown::HashMap;
 
-use super::Agent;
+use super::{Agent, dead::is_own};
 use crate::{
     detect::{self, Check, History, Subject},
     ledger::{
@@ -77,7 +77,10 @@ impl Agent {
         for held in self.ledger.held() {
             let group = GroupId::from(held);
             let old = now.since(held.acquired.stamp) >= self.judging.min_age;
-            let meant = held.acquired.is_standard() || self.is_inherited(held);
+            let process = self.ledger.processes.get(held.acquired.process);
+            let meant = held.acquired.is_standard()
+                || self.is_inherited(held)
+                || process.is_some_and(is_own);
             if old && !meant && self.judging.wants(group.kind) {
                 groups.entry(group).or_default().push(*held);
             }

@@ -92,7 +92,11 @@ impl Success {
     /// where the call may be one that closes the number first.
     #[inline(always)]
     pub(super) fn place(&self, fd: u32, detail: u64, may_close: bool) {
-        let record = self.record(fd, detail);
+        self.put(&self.record(fd, detail), may_close);
+    }
+
+    #[inline(always)]
+    fn put(&self, record: &Acquired, may_close: bool) {
         let key = Key {
             table: record.table,
             handle: record.handle,
@@ -102,25 +106,25 @@ impl Success {
         };
         // One arm each: a ticket that exists on some paths only becomes a register that the
         // verifier finds unwritten on the others.
-        let Ok(placed) = nursery::acquire(&set, &record);
+        let Ok(placed) = nursery::acquire(&set, record);
         let alone = match placed {
             Placed::Fresh(ticket) | Placed::Evicted(ticket) => {
-                self.check(&set, ticket, &record);
+                self.check(&set, ticket, record);
                 true
             }
             Placed::Replaced(ticket) => {
                 count(Stat::Replaced);
-                self.check(&set, ticket, &record);
+                self.check(&set, ticket, record);
                 false
             }
             Placed::Nowhere => {
                 self.copy_stack();
-                self.tell(&record);
+                self.tell(record);
                 true
             }
         };
         if alone && may_close {
-            self.close_other(&record);
+            self.close_other(record);
         }
     }
 
@@ -157,7 +161,7 @@ impl Success {
     #[inline(always)]
     fn tell(&self, record: &Acquired) {
         if let Some(room) = Room::aside() {
-            room.send(*record, Stat::Direct);
+            room.send(&raw const *record, Stat::Direct);
         }
         if self.table.file(record.handle as u32).is_none() {
             taken_back(record);

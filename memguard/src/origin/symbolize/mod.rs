@@ -45,6 +45,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of names that are remembered, at least; at most twice as many.
 const CACHE_BYTES: usize = 8 << 20;
 
+/// How the arguments of the child begin, NUL after each: by them it is told from what it names.
+pub const CHILD: &[u8] = b"memguard\0symbolize";
+
 /// Gives names to stacks. Blocks, so it has a thread of its own.
 #[derive(Debug)]
 pub struct Symbolizer {
