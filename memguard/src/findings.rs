@@ -196,6 +196,7 @@ mod tests {
         },
         kind: Kind::Tcp,
         stack: None,
+        topic: None,
     };
 
     fn finding(verdict: Verdict, open_count: u64) -> Finding {

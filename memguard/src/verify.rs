@@ -11,7 +11,7 @@ use crate::{
     model::ids::ProcessId,
     source::{
         kernel::Nursery,
-        procfs::{Procfs, Seen},
+        procfs::{Procfs, Seen, fold_target},
     },
 };
 
@@ -73,14 +73,21 @@ impl<'a> Witness<'a> {
     }
 }
 
+/// What scripts of an interpreter open at one native place is told apart by this: the target with
+/// its digits folded, so that `/tmp/a1` and `/tmp/a2` are one.
+fn topic(seen: &Seen) -> u64 {
+    crate::findings::fingerprint([fold_target(&seen.target)])
+}
+
 fn compare(seal: Option<Seal>, seen: Seen) -> Verdict {
     let now = Seal {
         device: seen.dev,
         inode: seen.ino,
+        topic: topic(&seen),
     };
     match seal {
         None => Verdict::Sealed(now),
-        Some(then) if then == now => Verdict::Verified(seen),
+        Some(then) if then.is_of_same(&now) => Verdict::Verified(seen),
         Some(_) => Verdict::Refuted,
     }
 }

@@ -17,6 +17,15 @@ pub struct Seal {
     pub device: u64,
     /// `st_ino`; for sockets and pipes never used twice.
     pub inode: u64,
+    /// What its path or kind had in common with others, as a number; may change while it is open.
+    pub topic: u64,
+}
+
+impl Seal {
+    /// Whether both are of one open file.
+    pub fn is_of_same(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
 }
 
 /// A handle that was acquired and, as far as is known, not released.

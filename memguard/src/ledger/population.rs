@@ -24,6 +24,9 @@ pub struct GroupId {
     pub kind: Kind,
     /// Where they were acquired; `None` where that is not known, or not yet.
     pub stack: Option<StackId>,
+    /// In an interpreter, where all of a script's handles have one stack: what they are of, by
+    /// [`crate::ledger::Seal::topic`]. Counts do not tell these apart.
+    pub topic: Option<u64>,
 }
 
 impl From<&Held> for GroupId {
@@ -35,6 +38,7 @@ impl From<&Held> for GroupId {
             process: acquired.process,
             kind: Kind::made_by(acquired.call, acquired.detail),
             stack: *stack,
+            topic: None,
         }
     }
 }

@@ -143,7 +143,8 @@ pub struct Frame {
     /// Address within the file as its own headers count (`addr2line`'s); the address in the
     /// process where there is no file.
     pub offset: u64,
-    /// The address a call returns to: the call itself ends right before it.
+    /// The instruction that got here ends right before the address: a call, or the entry into the
+    /// kernel. Names are those of that instruction.
     pub is_return: bool,
 }
 
@@ -238,6 +239,8 @@ pub struct Origin {
     /// Its first frame of the program's own code in a few words: `connect_upstream (pool.c:88)`,
     /// or `sock_accept_impl (socketmodule.c:2717) in python`.
     pub place: Option<String>,
+    /// In an interpreter, what the handles are of: their target with its digits folded.
+    pub topic: Option<String>,
 }
 
 impl NamedStack {

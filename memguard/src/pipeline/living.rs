@@ -21,7 +21,7 @@ use crate::{
     },
     source::{
         kernel,
-        procfs::{Seen, socket_inode},
+        procfs::{Seen, fold_target, socket_inode},
     },
     verify::{self, Witness},
 };
@@ -52,6 +52,11 @@ impl Agent {
         self.clear_vanished(&groups, now);
         let mut looks = LOOKS;
         for (group, survivors) in groups {
+            if group.topic.is_none() && self.stacks.is_interpreted(group.stack) {
+                // Judged from the next time on, when it is known what they are of.
+                self.look_at(group, survivors, &mut looks, now);
+                continue;
+            }
             self.piles
                 .entry(group)
                 .or_default()
@@ -75,7 +80,7 @@ impl Agent {
     fn survivors(&self, now: Stamp) -> BTreeMap<GroupId, Vec<Held>> {
         let mut groups: BTreeMap<GroupId, Vec<Held>> = BTreeMap::new();
         for held in self.ledger.held() {
-            let group = GroupId::from(held);
+            let group = self.group(held);
             let old = now.since(held.acquired.stamp) >= self.judging.min_age;
             let process = self.ledger.processes.get(held.acquired.process);
             let meant = held.acquired.is_standard()
@@ -89,6 +94,16 @@ impl Agent {
             survivors.sort_unstable_by_key(|held| held.acquired.stamp);
         }
         groups
+    }
+
+    /// In an interpreter, handles of one stack are told apart by what they are of.
+    fn group(&self, held: &Held) -> GroupId {
+        let interpreted = self.stacks.is_interpreted(held.stack);
+        let topic = held.seal.map(|seal| seal.topic).filter(|_| interpreted);
+        GroupId {
+            topic,
+            ..GroupId::from(held)
+        }
     }
 
     fn is_inherited(&self, held: &Held) -> bool {
@@ -214,6 +229,7 @@ impl Agent {
         let calls = calls(survivors);
         let kind = Self::kind(group, seen);
         let origin = self.stacks.origin(group.stack);
+        let origin = origin.map(|origin| in_topic(origin, group, seen));
         Finding {
             id: 0,
             fingerprint: fingerprint(&process, kind, &calls, origin.as_ref()),
@@ -331,6 +347,20 @@ pub(super) fn calls(held: &[Held]) -> Vec<Call> {
     calls
 }
 
+/// In an interpreter the place is not all: what the handles are of belongs to it.
+fn in_topic(origin: Origin, group: &GroupId, seen: &[Seen]) -> Origin {
+    let topic = seen.first().filter(|_| group.topic.is_some());
+    let Some(topic) = topic.map(|seen| fold_target(&seen.target)) else {
+        return origin;
+    };
+    let place = origin.place.map(|place| format!("{place} for {topic}"));
+    Origin {
+        place,
+        topic: Some(topic),
+        ..origin
+    }
+}
+
 /// Resource, kind, executable, and the program's own frames; the calls where there are none.
 pub(super) fn fingerprint(
     process: &ProcessInfo,
@@ -342,9 +372,15 @@ pub(super) fn fingerprint(
     let executable = process.executable.clone().unwrap_or(label);
     let frames = origin.map(|origin| origin.stack.signature());
     let frames = frames.filter(|frames| !frames.is_empty());
+    let topic = origin.and_then(|origin| origin.topic.clone());
     let calls = || calls.iter().map(|call| call.name().to_owned()).collect();
     let parts = [kind.resource().name(), kind.name(), &executable].map(str::to_owned);
-    crate::findings::fingerprint(parts.into_iter().chain(frames.unwrap_or_else(calls)))
+    crate::findings::fingerprint(
+        parts
+            .into_iter()
+            .chain(frames.unwrap_or_else(calls))
+            .chain(topic),
+    )
 }
 
 /// A result in doubt is worth half.

@@ -126,7 +126,17 @@ impl Stacks {
             None => place,
         });
         let stack = Arc::clone(stack);
-        Some(Origin { stack, place })
+        Some(Origin {
+            stack,
+            place,
+            topic: None,
+        })
+    }
+
+    /// Whether a stack is an interpreter's, as far as it is named.
+    pub(super) fn is_interpreted(&self, stack: Option<StackId>) -> bool {
+        let name = stack.and_then(|stack| self.names.get(&stack));
+        matches!(name, Some(Name::Known(stack)) if stack.interpreter.is_some())
     }
 
     /// Whether the names of these are there, or have been waited for long enough; asks for those

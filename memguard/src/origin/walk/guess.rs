@@ -129,18 +129,18 @@ const NONE: Option<Incomplete> = Some(Incomplete::NoUnwindInformation);
 #[test]
 fn a_stub_returns_to_what_lies_on_top_of_the_stack() {
     let (frames, incomplete) = unwind(STUB, 7, &[behind(CALLS_STUB, 5), 0, 0]);
-    assert_eq!(frames, [(STUB + 2, false), (CALLS_STUB + 5, true)]);
+    assert_eq!(frames, [(STUB + 2, true), (CALLS_STUB + 5, true)]);
     assert_eq!(incomplete, NONE);
     // Also where it is called by another name, but not where it is not called.
     let (frames, _) = unwind(BODY, 7, &[behind(CALLS_JUMP, 5), 0, 0]);
-    assert_eq!(frames, [(BODY + 2, false), (CALLS_JUMP + 5, true)]);
+    assert_eq!(frames, [(BODY + 2, true), (CALLS_JUMP + 5, true)]);
     for other in [
         behind(CALLS_BODY, 5),
         behind(CALLS_REGISTER, 2),
         CODE + STUB,
     ] {
         let (frames, incomplete) = unwind(STUB, 7, &[other, 0, 0]);
-        assert_eq!((&*frames, incomplete), (&[(STUB + 2, false)][..], NONE));
+        assert_eq!((&*frames, incomplete), (&[(STUB + 2, true)][..], NONE));
     }
 }
 

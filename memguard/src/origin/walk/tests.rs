@@ -60,7 +60,7 @@ fn code_of_no_file_is_one_frame() {
     let [frame] = &*frames else {
         panic!("{frames:?}");
     };
-    assert!(frame.module.is_none() && frame.offset == 0x1000 && !frame.is_return);
+    assert!(frame.module.is_none() && frame.offset == 0x1000 && frame.is_return);
 }
 
 /// Where the first return address is something else, the stack ends there.

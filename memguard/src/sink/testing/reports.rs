@@ -103,6 +103,7 @@ fn origin() -> Origin {
     Origin {
         stack: Arc::new(stack),
         place: Some("connect_upstream (pool.c:88)".to_owned()),
+        topic: None,
     }
 }
 
