@@ -40,9 +40,9 @@ pub(super) fn locate(process: &Process, file: &Mapped) -> Result<Located, String
     let wanted = file.build_id.as_deref().and_then(unhex);
     let wanted = wanted.and_then(|bytes| BuildId::new(&bytes));
     let places: &[Find] = if process.is_alive() {
-        &[mapped, executable, in_root, by_path, kept]
+        &[mapped, executable, in_root, by_path]
     } else {
-        &[by_path, kept]
+        &[by_path]
     };
     // A file that was found and is another one says more than one that was not found.
     let (mut refused, mut missed) = (None, String::new());
@@ -53,7 +53,8 @@ pub(super) fn locate(process: &Process, file: &Mapped) -> Result<Located, String
             Err(reason) => missed = reason,
         }
     }
-    Err(refused.unwrap_or(missed))
+    let kept = kept(file).and_then(|file| check(file, wanted, process).ok());
+    kept.ok_or_else(|| refused.unwrap_or(missed))
 }
 
 type Find = fn(&Process, &Mapped) -> Result<Candidate, String>;
@@ -128,14 +129,11 @@ fn by_path(_: &Process, file: &Mapped) -> Result<Candidate, String> {
 
 /// As the agent keeps it open, having unwound by it: all that is left of a file that was deleted or
 /// replaced, or of a container that is gone.
-fn kept(_: &Process, file: &Mapped) -> Result<Candidate, String> {
-    let gone = || "no such file, and none is kept open".to_owned();
-    let wanted = file.build_id.as_deref().and_then(unhex).ok_or_else(gone)?;
-    let agent = rustix::process::getppid().ok_or_else(gone)?;
+fn kept(file: &Mapped) -> Option<Candidate> {
+    let wanted = file.build_id.as_deref().and_then(unhex)?;
+    let agent = rustix::process::getppid()?;
     let folder = format!("/proc/{}/fd", agent.as_raw_nonzero());
-    let entries = Path::new(&folder)
-        .read_dir()
-        .map_err(|error| error.to_string())?;
+    let entries = Path::new(&folder).read_dir().ok()?;
     let mut files = entries
         .take(DESCRIPTORS)
         .filter_map(|entry| open_link(&entry.ok()?.path()).ok());
@@ -143,8 +141,8 @@ fn kept(_: &Process, file: &Mapped) -> Result<Candidate, String> {
         let found = facts(file).ok().and_then(|facts| facts.build_id);
         found.is_some_and(|found| found.bytes() == wanted)
     };
-    let file = files.find(is_wanted).ok_or_else(gone)?;
-    Ok(Candidate {
+    let file = files.find(is_wanted)?;
+    Some(Candidate {
         file,
         by_path: false,
     })
