@@ -68,8 +68,8 @@ stats! {
     ReleasesSent = "releases.sent",
     /// … dropped because the ring was full.
     ReleasesLost = "releases.lost",
-    /// Records that an acquirer took back after they had left the nursery, and numbers that `dup2` closed
-    /// without finding their record in it, sent.
+    /// Records that an acquirer took back after they had left the nursery, and numbers that `dup2`
+    /// closed without finding their record in it, sent.
     TakeBacksSent = "take_backs.sent",
     /// … dropped because the ring was full.
     TakeBacksLost = "take_backs.lost",

@@ -80,14 +80,13 @@ fn topic(seen: &Seen) -> u64 {
 }
 
 fn compare(seal: Option<Seal>, seen: Seen) -> Verdict {
-    let now = Seal {
-        device: seen.dev,
-        inode: seen.ino,
-        topic: topic(&seen),
-    };
     match seal {
-        None => Verdict::Sealed(now),
-        Some(then) if then.is_of_same(&now) => Verdict::Verified(seen),
+        None => Verdict::Sealed(Seal {
+            device: seen.dev,
+            inode: seen.ino,
+            topic: topic(&seen),
+        }),
+        Some(seal) if (seal.device, seal.inode) == (seen.dev, seen.ino) => Verdict::Verified(seen),
         Some(_) => Verdict::Refuted,
     }
 }

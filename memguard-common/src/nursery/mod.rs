@@ -50,9 +50,9 @@ pub struct Identity {
 
 /// A program image of a process in one number.
 ///
-/// That is: its thread group and the start of its leader, for
-/// the number of a process that has just ended may be the next one's; and its exec id, for an exec
-/// may give a process the memory of a table back that it left to others.
+/// That is: its thread group and the start of its leader, for the number of a process that has just
+/// ended may be the next one's; and its exec id, for an exec may give a process the memory of a
+/// table back that it left to others.
 #[inline(always)]
 pub const fn owner(tgid: u32, start: u64, exec_id: u32) -> u64 {
     start.rotate_left(32) ^ tgid as u64 ^ (exec_id as u64) << 23

@@ -54,35 +54,53 @@ pub(super) struct Parting {
     exited: Exited,
     /// What it saw.
     truth: Option<Bitmap>,
-    /// How many threads of the process parted from the table.
-    count: u32,
-    /// How many users the first of them saw.
-    users: u32,
+    users: Users,
 }
 
-impl Parting {
-    fn new(exited: Exited, truth: Option<Bitmap>) -> Self {
-        let users = exited.users;
-        Self {
-            exited,
-            truth,
-            count: 1,
-            users,
-        }
+/// Who used a table that threads of one process parted from.
+#[derive(Clone, Copy, Debug)]
+struct Users {
+    /// How many threads of the process parted from it.
+    parted: u32,
+    /// How many users the first of them saw.
+    seen: u32,
+}
+
+impl Users {
+    fn one(exited: &Exited) -> Self {
+        let (parted, seen) = (1, exited.users);
+        Self { parted, seen }
     }
 
-    fn then(&mut self, other: Self) {
-        self.count = self.count.saturating_add(other.count);
-        self.users = self.users.max(other.users);
-        if other.exited.stamp > self.exited.stamp {
-            (self.exited, self.truth) = (other.exited, other.truth);
+    fn and(self, other: Self) -> Self {
+        Self {
+            parted: self.parted.saturating_add(other.parted),
+            seen: self.seen.max(other.seen),
         }
     }
 
     /// Everybody who used the table has parted, whatever fork records say: `unshare(2)` leaves
     /// none.
-    fn is_of_all(&self) -> bool {
-        self.count >= self.users
+    fn are_all_parted(self) -> bool {
+        self.parted >= self.seen
+    }
+}
+
+impl Parting {
+    fn new(exited: Exited, truth: Option<Bitmap>) -> Self {
+        let users = Users::one(&exited);
+        Self {
+            exited,
+            truth,
+            users,
+        }
+    }
+
+    fn then(&mut self, other: Self) {
+        self.users = self.users.and(other.users);
+        if other.exited.stamp > self.exited.stamp {
+            (self.exited, self.truth) = (other.exited, other.truth);
+        }
     }
 }
 
@@ -134,7 +152,7 @@ impl Ends {
     fn is_last_parting(&self, exited: &Exited) -> bool {
         let partings = self.partings.get(&exited.process).into_iter().flatten();
         let mut same = partings.filter(|known| known.exited.table == exited.table);
-        same.any(|known| known.count.saturating_add(1) >= known.users.max(exited.users))
+        same.any(|known| known.users.and(Users::one(exited)).are_all_parted())
     }
 
     fn part(&mut self, parting: Parting) {
@@ -224,7 +242,7 @@ impl Ledger {
         }
         // A thread that execs goes on, and uses the table of those that ended for it.
         let alone = has_ended && epoch.unshare(exited.process.tgid);
-        if !alone && !parting.is_of_all() {
+        if !alone && !parting.users.are_all_parted() {
             return Some(parting);
         }
         let Parting { exited, truth, .. } = parting;

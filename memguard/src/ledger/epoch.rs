@@ -21,13 +21,6 @@ pub struct Seal {
     pub topic: u64,
 }
 
-impl Seal {
-    /// Whether both are of one open file.
-    pub fn is_of_same(&self, other: &Self) -> bool {
-        (self.device, self.inode) == (other.device, other.inode)
-    }
-}
-
 /// A handle that was acquired and, as far as is known, not released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {

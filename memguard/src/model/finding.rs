@@ -175,10 +175,10 @@ impl Finding {
         self.origin.as_ref()?.place.as_deref()
     }
 
-    /// The calls, for where no place is known.
-    pub fn call_names(&self) -> String {
-        let calls: Vec<_> = self.calls.iter().map(|call| call.name()).collect();
-        calls.join(", ")
+    /// The place, or the calls where none is known.
+    pub fn whence(&self) -> String {
+        self.place()
+            .map_or_else(|| call_names(&self.calls), str::to_owned)
     }
 
     /// One sentence for people.
@@ -189,8 +189,7 @@ impl Finding {
             "{} {} from {}",
             self.open_count,
             self.kind.noun(self.open_count),
-            self.place()
-                .map_or_else(|| self.call_names(), str::to_owned)
+            self.whence()
         );
         let fate = match self.verdict {
             Verdict::Aged => "held long",
@@ -205,4 +204,10 @@ impl Finding {
         });
         format!("{who}: {what} {fate}{growth}")
     }
+}
+
+/// Calls for people.
+pub fn call_names(calls: &[Call]) -> String {
+    let names: Vec<_> = calls.iter().map(|call| call.name()).collect();
+    names.join(", ")
 }

@@ -87,10 +87,7 @@ pub(super) fn finding(finding: &Finding) -> String {
 
 /// `TCP sockets from connect_upstream (pool.c:88)`.
 fn origin(finding: &Finding) -> String {
-    let place = finding
-        .place()
-        .map_or_else(|| finding.call_names(), str::to_owned);
-    format!("{} from {place}", finding.kind.noun(2))
+    format!("{} from {}", finding.kind.noun(2), finding.whence())
 }
 
 /// `api[4242] exited with 0, 16 descriptors left`.

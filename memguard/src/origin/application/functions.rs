@@ -311,7 +311,7 @@ mod tests {
                 Some(Owner::Language),
             ),
             (
-                "/root/.rustup/toolchains/stable/lib/rustlib/src/rust/library/core/src/mem.rs",
+                "/home/ada/.rustup/toolchains/stable/lib/rustlib/src/rust/library/core/src/mem.rs",
                 Some(Owner::Language),
             ),
             (
@@ -325,7 +325,7 @@ mod tests {
             ("/build/musl-1.2.3/src/fcntl/open.c", Some(Owner::System)),
             ("/rustc/src/main.rs", None),
             (
-                "/root/.cargo/registry/src/index.crates.io/tokio-1.0/src/lib.rs",
+                "/home/ada/.cargo/registry/src/a-registry/tokio-1.0/src/lib.rs",
                 None,
             ),
             ("src/pool.c", None),

@@ -115,6 +115,12 @@ impl Index {
         Some(self.entry(address)?.range)
     }
 
+    /// Whether an address lies in a function that begins exactly at `start`.
+    pub(super) fn covers(&self, start: u64, address: u64) -> bool {
+        let function = self.function(address);
+        function.is_some_and(|function| function.start == start)
+    }
+
     fn entry(&self, address: u64) -> Option<Entry<'_>> {
         let offset = match &self.order {
             Order::Linked(linked) => linked.find(address, self.section.address)?,

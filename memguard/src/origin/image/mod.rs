@@ -17,7 +17,7 @@ mod vdso;
 #[cfg(test)]
 mod tests;
 
-use std::{ops::Range, sync::Arc};
+use std::{fs::File, ops::Range, sync::Arc};
 
 use self::{elf::Elf, index::Index};
 pub(super) use self::{
@@ -53,6 +53,11 @@ impl Image {
         }
     }
 
+    /// Of a file.
+    pub(super) fn read(file: File) -> Result<Self, Fault> {
+        Elf::parse(elf::Bytes::File(file)).map(Self::new)
+    }
+
     /// Of a file in memory.
     #[cfg(test)]
     pub(super) fn of(bytes: Vec<u8>) -> Result<Self, Fault> {
@@ -86,6 +91,12 @@ impl Image {
             .as_deref()
             .and_then(function)
             .or_else(|| self.debug_frame.as_ref()?.function(address))
+    }
+
+    /// Whether `.eh_frame` says that an address lies in a function that begins exactly at `start`.
+    pub(super) fn covers(&self, start: u64, address: u64) -> bool {
+        let covers = |index: &Index| index.covers(start, address);
+        self.eh_frame.as_deref().is_some_and(covers)
     }
 
     /// Up to `LENGTH` bytes of code from an address on, and how many there are.

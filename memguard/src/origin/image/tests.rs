@@ -300,7 +300,7 @@ fn files_of_two_gibibytes_are_read_in_parts() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("huge");
     fs::copy(libc(), &path).unwrap();
-    let file = fs::File::options().write(true).open(&path).unwrap();
+    let file = File::options().write(true).open(&path).unwrap();
     file.set_len(3 << 30).unwrap();
     let mut mapping = own("libc.so.6");
     mapping.start = 0;
@@ -339,4 +339,51 @@ fn the_number_of_images_is_bounded() {
     // What the files say is in memory once.
     let bytes: usize = images.held.values().map(|held| held.image.bytes()).sum();
     assert!(bytes < 2 * one.bytes(), "{bytes} {}", one.bytes());
+}
+
+/// A common information entry as gcc writes it (`zR`, pc-relative, four bytes), a function of 0x20
+/// bytes at 0x1000, and the end.
+fn section() -> entry::Section {
+    let (address, common) = (0x4000, 0x14);
+    let mut bytes = vec![0x10, 0, 0, 0];
+    bytes.extend([0, 0, 0, 0, 1, b'z', b'R', 0, 1, 0x78, 16, 1, 0x1b, 0, 0, 0]);
+    bytes.extend([0x0d, 0, 0, 0]);
+    bytes.extend([common + 4, 0, 0, 0]);
+    let place = address as i32 + bytes.len() as i32;
+    bytes.extend((0x1000 - place).to_le_bytes());
+    bytes.extend(0x20_u32.to_le_bytes());
+    bytes.extend([0, 0, 0, 0, 0]);
+    entry::Section {
+        kind: entry::Kind::Eh,
+        address,
+        bytes: bytes.into(),
+    }
+}
+
+#[test]
+fn a_function_covers_what_lies_in_it() {
+    let index = Index::new(section(), None);
+    for (start, address, expected) in [
+        (0x1000, 0x1000, true),
+        (0x1000, 0x101f, true),
+        (0x1000, 0x1020, false),
+        (0x1000, 0x0fff, false),
+        // A label in the middle is no function.
+        (0x1008, 0x1008, false),
+    ] {
+        assert_eq!(index.covers(start, address), expected, "{address:#x}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn damaged_sections_come_to_an_end(at in 0_usize..45, byte in any::<u8>()) {
+        let mut section = section();
+        let mut bytes = section.bytes.to_vec();
+        if let Some(place) = bytes.get_mut(at) {
+            *place = byte;
+        }
+        section.bytes = bytes.into();
+        Index::new(section, None).covers(0x1000, 0x1000);
+    }
 }

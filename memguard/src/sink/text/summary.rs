@@ -8,7 +8,7 @@ use super::{
     table::{Column, GAP, align},
 };
 use crate::{
-    model::report::Summary,
+    model::{finding::call_names, report::Summary},
     sink::{
         outcome,
         units::{bytes, count, duration},
@@ -81,16 +81,14 @@ fn cells(site: &Site, tally: &Tally) -> [String; 6] {
         1 => tally.who.clone(),
         number => format!("{} ×{number}", site.label),
     };
-    let calls = || {
-        let names: Vec<_> = site.calls.iter().map(|call| call.name()).collect();
-        names.join(", ")
-    };
     [
         tag(site.verdict).0.trim_end().to_owned(),
         tally.count.to_string(),
         site.kind.noun(tally.count).to_owned(),
         process,
-        site.place.clone().unwrap_or_else(calls),
+        site.place
+            .clone()
+            .unwrap_or_else(|| call_names(&site.calls)),
         tally.oldest.map(duration).unwrap_or_default(),
     ]
 }

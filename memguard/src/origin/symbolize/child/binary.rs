@@ -4,15 +4,14 @@
 //! A wrong name is worse than none, so a symbol names an address only where it covers it: by its
 //! size, or, where it has none, by the function that the call frame information begins there.
 
-use std::fs::File;
+use std::{cell::OnceCell, fs::File};
 
 use super::{
     super::wire::Name,
-    elf::eh_frame,
-    fde::Functions,
     namer::{Job, Shelter},
     symbols::{Symbol, Symbols},
 };
+use crate::origin::image::Image;
 
 /// Labels without a size that are stepped over on the way to the function they are in.
 const LABELS: usize = 8;
@@ -22,8 +21,9 @@ pub(super) struct Binary {
     main: Symbols,
     /// The file that has its debug information, where that is another.
     debug: Option<Symbols>,
-    /// Read when it is needed, which is seldom; empty where there is none.
-    functions: Option<Functions>,
+    /// Its unwind information; read when it is needed, which is seldom, `None` where there is
+    /// none.
+    image: OnceCell<Option<Image>>,
 }
 
 impl Binary {
@@ -34,16 +34,15 @@ impl Binary {
         Self {
             main: open(job.file, lines && debug.is_none()),
             debug,
-            functions: None,
+            image: OnceCell::new(),
         }
     }
 
     /// The functions of an address, the innermost first.
-    pub(super) fn names(&mut self, address: u64) -> Vec<Name> {
-        let sources = self.debug.iter().chain([&self.main]);
-        let mut described = sources.filter_map(|symbols| symbols.described(address));
-        let mut names = described.next().unwrap_or_default();
-        drop(described);
+    pub(super) fn names(&self, address: u64) -> Vec<Name> {
+        let mut sources = self.debug.iter().chain([&self.main]);
+        let described = sources.find_map(|symbols| symbols.described(address));
+        let mut names = described.unwrap_or_default();
         if names.last().is_none_or(|name| name.function.is_none()) {
             let function = self.symbol(address);
             match names.last_mut() {
@@ -59,12 +58,12 @@ impl Binary {
     }
 
     /// By the tables of symbols: what the file exports, then what only its debug information has.
-    fn symbol(&mut self, address: u64) -> Option<String> {
+    fn symbol(&self, address: u64) -> Option<String> {
         let exported = self.covering(address, |binary| Some(&binary.main));
         exported.or_else(|| self.covering(address, |binary| binary.debug.as_ref()))
     }
 
-    fn covering(&mut self, address: u64, of: fn(&Self) -> Option<&Symbols>) -> Option<String> {
+    fn covering(&self, address: u64, of: fn(&Self) -> Option<&Symbols>) -> Option<String> {
         let mut at = address;
         for _ in 0..LABELS {
             let Symbol { name, start, size } = of(self)?.symbol(at)?;
@@ -79,9 +78,11 @@ impl Binary {
         None
     }
 
-    fn is_function(&mut self, start: u64, address: u64) -> bool {
-        let read = || Functions::of(&eh_frame(self.main.file()).unwrap_or_default());
-        let functions = self.functions.get_or_insert_with(read);
-        functions.covers(start, address)
+    fn is_function(&self, start: u64, address: u64) -> bool {
+        let read = || Image::read(self.main.file().try_clone().ok()?).ok();
+        let image = self.image.get_or_init(read);
+        image
+            .as_ref()
+            .is_some_and(|image| image.covers(start, address))
     }
 }

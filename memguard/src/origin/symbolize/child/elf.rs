@@ -6,7 +6,7 @@
 use std::fs::File;
 
 use object::{
-    LittleEndian, ReadCache, ReadRef as _,
+    LittleEndian, ReadCache,
     elf::{ELF_NOTE_GNU, FileHeader64, NT_GNU_BUILD_ID},
     read::elf::{
         FileHeader as _, NoteIterator, ProgramHeader as _, SectionHeader as _, SectionTable,
@@ -23,9 +23,6 @@ const NOTE_BYTES: u64 = 1 << 20;
 /// Longest link: a file name.
 const LINK_BYTES: u64 = 512;
 
-/// Most bytes of `.eh_frame`; the largest programs have some 30 MiB.
-const EH_FRAME_BYTES: u64 = 64 << 20;
-
 /// What a file says of itself.
 #[derive(Debug)]
 pub(super) struct Facts {
@@ -34,13 +31,6 @@ pub(super) struct Facts {
     pub(super) link: Option<(String, u32)>,
     /// It has debug information itself.
     pub(super) debug: bool,
-}
-
-/// Call frame information and the address of its first byte.
-#[derive(Debug, Default)]
-pub(super) struct EhFrame {
-    pub(super) address: u64,
-    pub(super) bytes: Vec<u8>,
 }
 
 /// Reads the headers and a few small sections.
@@ -59,20 +49,6 @@ pub(super) fn facts(file: &File) -> object::read::Result<Facts> {
         build_id: build_id(header, &sections, data)?,
         link,
         debug: debug(b".debug_info"),
-    })
-}
-
-/// The section that unwinders use.
-pub(super) fn eh_frame(file: &File) -> Option<EhFrame> {
-    let data = &ReadCache::new(file);
-    let header = Header::parse(data).ok()?;
-    let sections = header.sections(LittleEndian, data).ok()?;
-    let (_, section) = sections.section_by_name(LittleEndian, b".eh_frame")?;
-    let (start, size) = section.file_range(LittleEndian)?;
-    let size = size.min(EH_FRAME_BYTES);
-    Some(EhFrame {
-        address: section.sh_addr.get(LittleEndian),
-        bytes: data.read_bytes_at(start, size).ok()?.to_vec(),
     })
 }
 

@@ -9,7 +9,6 @@
 mod binary;
 mod debug;
 mod elf;
-mod fde;
 mod locate;
 mod namer;
 mod perf_map;
