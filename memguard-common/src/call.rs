@@ -129,6 +129,14 @@ calls! {
     Ioctl = 47, "ioctl";
     /// `io_uring` with an operation that makes a descriptor; detail as for `accept`.
     IoUring = 49, "io_uring";
+    /// `mmap(2)`; detail: [`crate::event::map_detail`].
+    Mmap = 50, "mmap";
+    /// `mremap(2)`; detail as for `mmap`, zero.
+    Mremap = 51, "mremap";
+    /// `shmat(2)`; detail: the segment's id.
+    Shmat = 52, "shmat";
+    /// `brk(2)` that grew the heap.
+    Brk = 53, "brk";
     /// None that was seen: found open by comparing with the kernel's own table.
     Unknown = 48, "unknown";
 }

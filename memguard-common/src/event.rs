@@ -69,6 +69,12 @@ pub const fn file_detail(mode: u16, socket: u64) -> u64 {
     (mode as u64) << 48 | socket
 }
 
+/// Packs what `mmap` was asked for: flags below, protection above.
+#[must_use]
+pub const fn map_detail(protection: u64, flags: u64) -> u64 {
+    flags & 0xffff_ffff | protection << 32
+}
+
 /// A handle acquired, as it lies in the nursery and as it travels.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -240,7 +240,11 @@ pub enum KindFilter {
     Fd,
     /// Sockets.
     Socket,
-    /// Both, and the calls that rarely make a descriptor.
+    /// Mappings.
+    Mmap,
+    /// Heaps, and whatever else grows: threads, zombies, timers, shared memory.
+    Heap,
+    /// All of these, and the calls that rarely make a descriptor.
     All,
 }
 

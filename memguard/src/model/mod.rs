@@ -6,6 +6,7 @@
 pub mod event;
 pub mod finding;
 pub mod ids;
+pub mod memory;
 pub mod origin;
 pub mod process;
 pub mod report;

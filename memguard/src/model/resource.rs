@@ -9,6 +9,18 @@ pub enum Resource {
     Fd,
     /// A socket.
     Socket,
+    /// A range of addresses.
+    Mmap,
+    /// Memory in use, however it was acquired.
+    Heap,
+    /// A thread.
+    Thread,
+    /// A process.
+    Process,
+    /// A shared memory segment that no process holds.
+    Shm,
+    /// A POSIX timer.
+    Timer,
 }
 
 impl Resource {
@@ -17,6 +29,12 @@ impl Resource {
         match self {
             Self::Fd => "fd",
             Self::Socket => "socket",
+            Self::Mmap => "mmap",
+            Self::Heap => "heap",
+            Self::Thread => "thread",
+            Self::Process => "process",
+            Self::Shm => "shm",
+            Self::Timer => "timer",
         }
     }
 }
@@ -92,6 +110,28 @@ kinds! {
     Other = "other", "descriptor", "descriptors";
     /// A socket of another family.
     OtherSocket = "other", "socket", "sockets";
+    /// Memory mapped of no file.
+    Anon = "anon", "anonymous mapping", "anonymous mappings";
+    /// A file mapped into memory.
+    FileBacked = "file-backed", "file mapping", "file mappings";
+    /// Memory that processes share: anonymous, or attached by `shmat`.
+    SharedMap = "shm", "shared mapping", "shared mappings";
+    /// A piece of the heap proper, grown by `brk`.
+    Brk = "brk", "heap extension", "heap extensions";
+    /// Anonymous memory in use, `RssAnon` and swap.
+    HeapAnon = "anon", "byte of anonymous memory", "bytes of anonymous memory";
+    /// Shared memory in use, `RssShmem`: memfd, tmpfs, shared anonymous and SysV memory.
+    HeapShm = "shm", "byte of shared memory", "bytes of shared memory";
+    /// A thread that runs or waits.
+    Thread = "thread", "thread", "threads";
+    /// A thread that has ended and that nobody has joined: its stack stays.
+    Unjoined = "unjoined", "unjoined thread", "unjoined threads";
+    /// A child that has ended and that nobody has waited for.
+    Zombie = "zombie", "zombie", "zombies";
+    /// A SysV shared memory segment.
+    SysvShm = "sysv", "SysV shared memory segment", "SysV shared memory segments";
+    /// A timer of `timer_create(2)`.
+    PosixTimer = "posix", "POSIX timer", "POSIX timers";
 }
 
 impl Kind {
@@ -101,6 +141,12 @@ impl Kind {
             Self::Tcp | Self::Udp | Self::Unix | Self::Netlink | Self::OtherSocket => {
                 Resource::Socket
             }
+            Self::Anon | Self::FileBacked | Self::SharedMap => Resource::Mmap,
+            Self::Brk | Self::HeapAnon | Self::HeapShm => Resource::Heap,
+            Self::Thread | Self::Unjoined => Resource::Thread,
+            Self::Zombie => Resource::Process,
+            Self::SysvShm => Resource::Shm,
+            Self::PosixTimer => Resource::Timer,
             _ => Resource::Fd,
         }
     }
@@ -146,6 +192,9 @@ impl Kind {
                 Self::Device => Self::Pty,
                 kind => kind,
             },
+            Call::Mmap | Call::Mremap => mapped(detail as u32),
+            Call::Shmat => Self::SharedMap,
+            Call::Brk => Self::Brk,
             Call::LandlockCreateRuleset | Call::Fsopen | Call::Fspick | Call::Seccomp => {
                 Self::Other
             }
@@ -163,6 +212,17 @@ fn file(detail: u64) -> Kind {
         libc::S_IFIFO => Kind::Pipe,
         libc::S_IFSOCK => socket(detail),
         _ => Kind::Other,
+    }
+}
+
+/// Flags as `mmap(2)` takes them.
+fn mapped(flags: u32) -> Kind {
+    let flags = flags as libc::c_int;
+    let anonymous = flags & libc::MAP_ANONYMOUS != 0;
+    match flags & libc::MAP_TYPE {
+        libc::MAP_SHARED | libc::MAP_SHARED_VALIDATE if anonymous => Kind::SharedMap,
+        0 | libc::MAP_PRIVATE if anonymous || flags == 0 => Kind::Anon,
+        _ => Kind::FileBacked,
     }
 }
 

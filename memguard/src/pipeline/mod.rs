@@ -64,6 +64,10 @@ impl Judging {
             KindFilter::All => true,
             KindFilter::Fd => resource == Resource::Fd,
             KindFilter::Socket => resource == Resource::Socket,
+            KindFilter::Mmap => resource == Resource::Mmap,
+            KindFilter::Heap => {
+                !matches!(resource, Resource::Fd | Resource::Socket | Resource::Mmap)
+            }
         })
     }
 }
