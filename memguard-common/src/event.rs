@@ -32,6 +32,10 @@ pub mod kind {
     pub const EXITED: u32 = 5;
     /// A [`super::Snapshot`], followed by a piece of the table's bitmap.
     pub const SNAPSHOT: u32 = 6;
+    /// A [`super::Unmapped`].
+    pub const UNMAPPED: u32 = 7;
+    /// A [`super::Unmapped`] by `shmdt`: of whatever was attached at its address.
+    pub const DETACHED: u32 = 8;
 }
 
 /// Bits of [`Head::flags`].
@@ -69,10 +73,35 @@ pub const fn file_detail(mode: u16, socket: u64) -> u64 {
     (mode as u64) << 48 | socket
 }
 
-/// Packs what `mmap` was asked for: flags below, protection above.
+/// Logarithm of the bytes of a page.
+pub const PAGE_SHIFT: u32 = 12;
+/// Bits of a page's number: 56 bits of user addresses at most, without those inside a page.
+const PAGE_NUMBER_BITS: u32 = 44;
+/// From this many pages on, 4 GiB, the length of a range is not all in its handle, and its record
+/// does not stay in the nursery.
+pub const LONG_RANGE: u64 = 1 << (64 - PAGE_NUMBER_BITS);
+
+/// A range of pages as the handle of a record: two ranges of one address space below
+/// [`LONG_RANGE`] have the same handle only where they are the same. No descriptor's number is
+/// that large.
 #[must_use]
-pub const fn map_detail(protection: u64, flags: u64) -> u64 {
-    flags & 0xffff_ffff | protection << 32
+pub const fn range_handle(address: u64, pages: u64) -> u64 {
+    address >> PAGE_SHIFT | pages << PAGE_NUMBER_BITS
+}
+
+/// First address and pages of the range that [`range_handle`] and [`map_detail`] packed.
+#[must_use]
+pub const fn handle_range(handle: u64, detail: u64) -> (u64, u64) {
+    let page = handle & ((1 << PAGE_NUMBER_BITS) - 1);
+    let pages = handle >> PAGE_NUMBER_BITS | (detail >> 40) * LONG_RANGE;
+    (page << PAGE_SHIFT, pages)
+}
+
+/// Packs what `mmap` was asked for: flags below, protection above, and above that what the handle
+/// has no room for of the length.
+#[must_use]
+pub const fn map_detail(protection: u64, flags: u64, pages: u64) -> u64 {
+    flags & 0xffff_ffff | (protection & 0xff) << 32 | (pages / LONG_RANGE) << 40
 }
 
 /// A handle acquired, as it lies in the nursery and as it travels.
@@ -81,21 +110,25 @@ pub const fn map_detail(protection: u64, flags: u64) -> u64 {
 pub struct Acquired {
     /// [`kind::ACQUIRED`]; stamped at the exit of the call.
     pub head: Head,
-    /// Address of the `files_struct`; reused by the kernel at once, see the ledger's epochs.
+    /// Address of the `files_struct`, or of the `mm_struct` where it is memory; reused by the
+    /// kernel at once, see the ledger's epochs.
     pub table: u64,
     /// Thread group of the acquirer, in the initial PID namespace: the *owner* of the record.
     pub tgid: u32,
     /// Thread of the acquirer.
     pub tid: u32,
-    /// Descriptor number.
+    /// Descriptor number, or [`range_handle`].
     pub handle: u64,
     /// `start_boottime` of the group leader, nanoseconds of `CLOCK_BOOTTIME`.
     pub start: u64,
     /// A [`crate::call::Call`].
     pub call: u32,
-    /// `self_exec_id` of the acquirer: which program image of the process it was.
+    /// `self_exec_id` of the acquirer: which program image of the process it was. Of memory, how
+    /// often something was mapped over in its address space: what ends a record in the nursery
+    /// must know that nothing younger lies inside.
     pub exec_id: u32,
-    /// Depends on the call: open flags, or [`socket_detail`]. Zero where the call has none.
+    /// Depends on the call: open flags, [`socket_detail`] or [`map_detail`]. Zero where the call
+    /// has none.
     pub detail: u64,
 }
 
@@ -144,6 +177,27 @@ pub struct Released {
     pub start: u64,
 }
 
+/// Memory that was given back, or that something else was mapped over.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unmapped {
+    /// [`kind::UNMAPPED`] or [`kind::DETACHED`]; stamped at the entry of the call, or just before
+    /// what was mapped over it.
+    pub head: Head,
+    /// Address of the `mm_struct`; reused by the kernel at once.
+    pub space: u64,
+    /// Thread group that called.
+    pub tgid: u32,
+    /// Thread that called.
+    pub tid: u32,
+    /// `start_boottime` of the group leader.
+    pub start: u64,
+    /// First address.
+    pub address: u64,
+    /// Bytes, as the call was given them; zero where it was detached.
+    pub length: u64,
+}
+
 /// A new task that is not a thread of its parent's group.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -164,6 +218,8 @@ pub struct Forked {
     pub start: u64,
     /// Flags of `clone(2)`.
     pub clone_flags: u64,
+    /// The parent's `mm_struct`; the child's too where [`Forked::clone_flags`] has `CLONE_VM`.
+    pub space: u64,
 }
 
 /// A process became another program. Followed by [`TEXT_BYTES`] of path and as many of arguments,
@@ -189,6 +245,8 @@ pub struct Execed {
     pub path_len: u32,
     /// Bytes of the arguments that follow the path.
     pub args_len: u32,
+    /// Address of the new image's `mm_struct`.
+    pub space: u64,
 }
 
 /// A process ended, or a table did.
@@ -215,6 +273,8 @@ pub struct Exited {
     pub exit_code: u32,
     /// Command name.
     pub comm: [u8; 16],
+    /// Address of the `mm_struct`; zero before 6.16, where the task has given it up by now.
+    pub space: u64,
 }
 
 /// A piece of a descriptor table's own bitmap, followed by `bits / 8` bytes, one bit a descriptor,
@@ -271,15 +331,19 @@ const _: () = assert!(
     "Released moved"
 );
 const _: () = assert!(
-    size_of::<Forked>() == 56 && offset_of!(Forked, clone_flags) == 48,
+    size_of::<Unmapped>() == 56 && offset_of!(Unmapped, length) == 48,
+    "Unmapped moved"
+);
+const _: () = assert!(
+    size_of::<Forked>() == 64 && offset_of!(Forked, space) == 56,
     "Forked moved"
 );
 const _: () = assert!(
-    size_of::<Execed>() == 56 && offset_of!(Execed, path_len) == 48,
+    size_of::<Execed>() == 64 && offset_of!(Execed, space) == 56,
     "Execed moved"
 );
 const _: () = assert!(
-    size_of::<Exited>() == 72 && offset_of!(Exited, comm) == 56,
+    size_of::<Exited>() == 80 && offset_of!(Exited, space) == 72,
     "Exited moved"
 );
 const _: () = assert!(

@@ -30,6 +30,10 @@ pub struct Layout {
     pub mm_arg_start: u32,
     /// `mm_struct.arg_end`.
     pub mm_arg_end: u32,
+    /// `mm_struct.start_brk`.
+    pub mm_start_brk: u32,
+    /// `mm_struct.brk`.
+    pub mm_brk: u32,
     /// `files_struct.count`.
     pub files_count: u32,
     /// `files_struct.fdt`.
@@ -137,7 +141,7 @@ pub struct Settings {
     pub comms: [[u8; 16]; FILTERS],
 }
 
-const _: () = assert!(size_of::<Layout>() == 31 * 4, "Layout has a hole");
+const _: () = assert!(size_of::<Layout>() == 33 * 4, "Layout has a hole");
 const _: () = assert!(
     size_of::<Settings>() == 32 + 16 * FILTERS * 2,
     "Settings has a hole"

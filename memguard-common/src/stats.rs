@@ -36,9 +36,9 @@ macro_rules! stats {
 }
 
 stats! {
-    /// Exits of acquiring calls; one more for each further descriptor that a call made.
+    /// Exits of calls that acquire, descriptors or memory; one more for each further descriptor that a call made.
     Seen = "acquisitions.seen",
-    /// … that returned an error, or nothing new.
+    /// … that returned an error, or nothing new, or what the dynamic loader mapped for itself.
     Failed = "acquisitions.failed",
     /// … of tasks that are not watched.
     Filtered = "acquisitions.filtered",
@@ -73,6 +73,10 @@ stats! {
     TakeBacksSent = "take_backs.sent",
     /// … dropped because the ring was full.
     TakeBacksLost = "take_backs.lost",
+    /// Ranges that something was mapped over, sent.
+    OverlaidSent = "overlaid.sent",
+    /// … dropped because the ring was full.
+    OverlaidLost = "overlaid.lost",
     /// Fork, exec and exit records sent.
     LifecycleSent = "lifecycle.sent",
     /// … dropped because the ring was full.

@@ -90,17 +90,24 @@ impl Task {
         flags & SIGNAL_GROUP_EXIT != 0
     }
 
-    /// `mm->arg_start` and `mm->arg_end`: where the arguments lie in user memory.
+    /// The address space; `None` for a task that has given it up.
     #[inline(always)]
-    pub(crate) fn arguments(self) -> (u64, u64) {
-        let mm: *const u8 = load(self.pointer, layout!(task_mm));
-        if mm.is_null() {
-            return (0, 0);
+    pub(crate) fn space(self) -> Option<Space> {
+        let pointer: *const u8 = load(self.pointer, layout!(task_mm));
+        if pointer.is_null() {
+            return None;
         }
-        (
-            load(mm, layout!(mm_arg_start)),
-            load(mm, layout!(mm_arg_end)),
-        )
+        let field = self.pointer.wrapping_add(layout!(task_mm));
+        Some(Space {
+            pointer,
+            address: probe(field as u64)?,
+        })
+    }
+
+    /// Address of the address space as a number; zero for a task that has none.
+    #[inline(always)]
+    pub(crate) fn space_address(self) -> u64 {
+        self.space().map_or(0, |space| space.address)
     }
 
     /// Whether another thread of the group waits for all others to end, to become another program:
@@ -124,6 +131,34 @@ impl Task {
             pointer,
             address: probe(field as u64)?,
         })
+    }
+}
+
+/// An `mm_struct`.
+#[derive(Clone, Copy)]
+pub(crate) struct Space {
+    pointer: *const u8,
+    /// Its address as a number: the address space's name in records.
+    pub(crate) address: u64,
+}
+
+impl Space {
+    /// `arg_start` and `arg_end`: where the arguments lie in user memory.
+    #[inline(always)]
+    pub(crate) fn arguments(self) -> (u64, u64) {
+        (
+            load(self.pointer, layout!(mm_arg_start)),
+            load(self.pointer, layout!(mm_arg_end)),
+        )
+    }
+
+    /// `start_brk` and `brk`: the heap proper, to the byte.
+    #[inline(always)]
+    pub(crate) fn heap(self) -> (u64, u64) {
+        (
+            load(self.pointer, layout!(mm_start_brk)),
+            load(self.pointer, layout!(mm_brk)),
+        )
     }
 }
 

@@ -9,6 +9,11 @@
 //! | `release_close` | entry of `close` | pairs it, or tells the agent |
 //! | `release_range` | exit of `close_range` | tells the agent what is left |
 //! | `uring_submit`, `uring_complete` | `io_uring:*` | tells the agent of both kinds |
+//! | `map` | exit of `mmap`, `mremap`, `brk` | puts the range into the nursery |
+//! | `unmap` | entry of `munmap` | pairs it, or tells the agent |
+//! | `heap_moves` | entry of `brk` | likewise where it shrinks |
+//! | `remap_begins` | entry of `mremap` | remembers when |
+//! | `attach`, `detach` | exit of `shmat`, entry of `shmdt` | tells the agent |
 //! | `process_fork` | `task:task_newtask` | follows children |
 //! | `process_exec` | `sched:sched_process_exec` | tells the agent, with the table's bitmap |
 //! | `process_exit` | `sched:sched_process_exit` | likewise |

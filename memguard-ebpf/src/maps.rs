@@ -54,6 +54,26 @@ pub(crate) static LOSSES: HashMap<u32, u64> = HashMap::with_max_entries(4096, 0)
 #[map]
 pub(crate) static REQUESTS: LruHashMap<u64, u32> = LruHashMap::with_max_entries(4096, 0);
 
+/// Calls under way that change memory and are understood at their exit only, by thread. One that
+/// never returns falls out at the end of the list.
+#[map]
+pub(crate) static UNDER_WAY: LruHashMap<u32, UnderWay> = LruHashMap::with_max_entries(4096, 0);
+
+/// What a call was like when it began.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct UnderWay {
+    /// When.
+    pub(crate) stamp: u64,
+    /// The end of the heap.
+    pub(crate) brk: u64,
+}
+
+/// How often something was mapped over in the address spaces that share an element by the hash of
+/// their address: 16 KiB. One that counts for others makes them tell the agent more than they need.
+#[map]
+pub(crate) static OVERLAYS: Array<u32> = Array::with_max_entries(4096, 0);
+
 /// Where records longer than the stack are put together.
 #[map]
 pub(crate) static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
@@ -82,6 +102,8 @@ pub(crate) static LAYOUT: Layout = Layout {
     signal_exec_task: 0,
     mm_arg_start: 0,
     mm_arg_end: 0,
+    mm_start_brk: 0,
+    mm_brk: 0,
     files_count: 0,
     files_fdt: 0,
     fdt_max_fds: 0,

@@ -21,6 +21,8 @@ pub(crate) struct Set {
     first: u32,
     /// Of the acquirer.
     registers: Arguments,
+    /// Every record's owner is taken for 0.
+    ownerless: bool,
 }
 
 impl Set {
@@ -34,6 +36,17 @@ impl Set {
             words,
             first: set * WAYS,
             registers,
+            ownerless: false,
+        })
+    }
+
+    /// The same set for who erases a key, whoever owns it, as owner 0.
+    #[inline(always)]
+    pub(crate) fn ownerless(key: Key) -> Option<Self> {
+        let set = Self::of(key, Arguments::none())?;
+        Some(Self {
+            ownerless: true,
+            ..set
         })
     }
 
@@ -80,7 +93,11 @@ impl Memory for Set {
         let tgid = peek(field_of!(record, Acquired, tgid));
         let start = peek(field_of!(record, Acquired, start));
         let exec_id = peek(field_of!(record, Acquired, exec_id));
-        let owner = owner(tgid, start, exec_id);
+        let owner = if self.ownerless {
+            0
+        } else {
+            owner(tgid, start, exec_id)
+        };
         Ok(Identity {
             key: Key { table, handle },
             owner,

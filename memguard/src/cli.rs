@@ -160,7 +160,7 @@ pub struct CommonArgs {
         long,
         value_name = "KINDS",
         value_delimiter = ',',
-        default_value = "fd,socket"
+        default_value = "fd,socket,mmap,heap"
     )]
     pub kinds: Vec<KindFilter>,
     /// End with exit code 4 where events were lost
@@ -266,6 +266,8 @@ pub enum WatchGate {
     Never,
     /// A leak.
     Leak,
+    /// A leak, or a process that keeps growing.
+    Growth,
 }
 
 /// What makes `run` end with the leak exit code.
@@ -283,6 +285,12 @@ impl CommonArgs {
     /// Whether the calls that rarely make a descriptor are traced too.
     pub fn rare(&self) -> bool {
         self.kinds.contains(&KindFilter::All)
+    }
+
+    /// Whether calls about memory are traced.
+    pub fn memory(&self) -> bool {
+        let memory = [KindFilter::Mmap, KindFilter::Heap, KindFilter::All];
+        self.kinds.iter().any(|kind| memory.contains(kind))
     }
 }
 

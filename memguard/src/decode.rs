@@ -11,6 +11,7 @@ use thiserror::Error;
 use crate::model::{
     event::{Acquired, Event, Execed, Exited, Forked, Occasion, Piece, Released},
     ids::{ProcessId, Stamp, TableId},
+    memory::{Attached, Detached, Mapped, Range, SpaceId, Unmapped},
     origin::Window,
     resource::Call,
 };
@@ -30,6 +31,9 @@ pub enum DecodeError {
     /// A descriptor number beyond 32 bits.
     #[error("descriptor {0} is out of range")]
     HandleOutOfRange(u64),
+    /// A range that is empty, not of whole pages, or behind the last address.
+    #[error("{1} pages at {0:#x} are no range")]
+    BadRange(u64, u64),
     /// A snapshot that is neither of a death nor of an exec, or whose piece lies outside its table.
     #[error("snapshot piece does not fit its table")]
     BadSnapshot,
@@ -80,6 +84,17 @@ impl<'a> Reader<'a> {
         Ok(TableId(self.u64()?))
     }
 
+    /// Thread group and thread, and the start of the leader.
+    fn process(&mut self) -> Result<ProcessId, DecodeError> {
+        let (tgid, _tid) = (self.u32()?, self.u32()?);
+        Ok(ProcessId::from_boottime(tgid, self.u64()?))
+    }
+
+    /// `None` for the address zero.
+    fn space(&mut self) -> Result<Option<SpaceId>, DecodeError> {
+        Ok(Some(SpaceId(self.u64()?)).filter(|space| space.0 != 0))
+    }
+
     fn fd(&mut self) -> Result<u32, DecodeError> {
         let handle = self.u64()?;
         u32::try_from(handle)
@@ -88,6 +103,7 @@ impl<'a> Reader<'a> {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Head {
     flags: u32,
     stamp: Stamp,
@@ -108,37 +124,119 @@ pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
         stamp: Stamp(reader.u64()?),
     };
     match kind {
-        kind::ACQUIRED => acquired(&head, &mut reader).map(Event::Acquired),
+        kind::ACQUIRED => acquired(&head, &mut reader),
         kind::RELEASED => released(&head, &mut reader).map(Event::Released),
         kind::FORKED => forked(&head, &mut reader).map(Event::Forked),
         kind::EXECED => execed(&head, &mut reader).map(Event::Execed),
         kind::EXITED => exited(&head, &mut reader).map(Event::Exited),
         kind::SNAPSHOT => piece(&head, &mut reader).map(Event::Snapshot),
+        kind::UNMAPPED => unmapped(&head, &mut reader),
+        kind::DETACHED => detached(&head, &mut reader),
         other => Err(DecodeError::UnknownKind(other)),
     }
 }
 
-fn acquired(head: &Head, reader: &mut Reader<'_>) -> Result<Acquired, DecodeError> {
-    let table = reader.table()?;
+/// An acquisition whose handle is not understood yet.
+struct Fields {
+    head: Head,
+    place: u64,
+    process: ProcessId,
+    tid: u32,
+    handle: u64,
+    call: Call,
+    exec_id: u32,
+    detail: u64,
+}
+
+fn acquired(head: &Head, reader: &mut Reader<'_>) -> Result<Event, DecodeError> {
+    let place = reader.u64()?;
     let (tgid, tid) = (reader.u32()?, reader.u32()?);
-    let fd = reader.fd()?;
+    let handle = reader.u64()?;
     let process = ProcessId::from_boottime(tgid, reader.u64()?);
     let number = reader.u32()?;
     let call = Call::try_from(number)
         .ok()
         .ok_or(DecodeError::UnknownCall(number))?;
-    let exec_id = reader.u32()?;
-    let detail = reader.u64()?;
-    Ok(Acquired {
-        stamp: head.stamp,
-        table,
-        fd,
+    let fields = Fields {
+        head: *head,
+        place,
         process,
         tid,
-        exec_id,
+        handle,
         call,
-        detail,
-    })
+        exec_id: reader.u32()?,
+        detail: reader.u64()?,
+    };
+    match call {
+        Call::Mmap | Call::Mremap | Call::Brk => fields.mapped().map(Event::Mapped),
+        Call::Shmat => Ok(Event::Attached(fields.attached())),
+        _ => fields.descriptor().map(Event::Acquired),
+    }
+}
+
+impl Fields {
+    fn descriptor(&self) -> Result<Acquired, DecodeError> {
+        let fd = u32::try_from(self.handle).ok();
+        Ok(Acquired {
+            stamp: self.head.stamp,
+            table: TableId(self.place),
+            fd: fd.ok_or(DecodeError::HandleOutOfRange(self.handle))?,
+            process: self.process,
+            tid: self.tid,
+            exec_id: self.exec_id,
+            call: self.call,
+            detail: self.detail,
+        })
+    }
+
+    fn mapped(&self) -> Result<Mapped, DecodeError> {
+        let (start, pages) = wire::handle_range(self.handle, self.detail);
+        let bytes = pages.checked_shl(wire::PAGE_SHIFT).unwrap_or(0);
+        Ok(Mapped {
+            stamp: self.head.stamp,
+            space: SpaceId(self.place),
+            range: Range::of(start, bytes).ok_or(DecodeError::BadRange(start, pages))?,
+            process: self.process,
+            tid: self.tid,
+            call: self.call,
+            protection: (self.detail >> 32) as u8,
+            flags: self.detail as u32,
+        })
+    }
+
+    fn attached(&self) -> Attached {
+        let (address, _) = wire::handle_range(self.handle, 0);
+        Attached {
+            stamp: self.head.stamp,
+            space: SpaceId(self.place),
+            address,
+            segment: self.detail as i32,
+            process: self.process,
+            tid: self.tid,
+        }
+    }
+}
+
+fn unmapped(head: &Head, reader: &mut Reader<'_>) -> Result<Event, DecodeError> {
+    let (space, process) = (SpaceId(reader.u64()?), reader.process()?);
+    let (address, length) = (reader.u64()?, reader.u64()?);
+    let bad = DecodeError::BadRange(address, length >> wire::PAGE_SHIFT);
+    Ok(Event::Unmapped(Unmapped {
+        stamp: head.stamp,
+        space,
+        range: Range::of(address, length).ok_or(bad)?,
+        process,
+    }))
+}
+
+fn detached(head: &Head, reader: &mut Reader<'_>) -> Result<Event, DecodeError> {
+    let (space, process) = (SpaceId(reader.u64()?), reader.process()?);
+    Ok(Event::Detached(Detached {
+        stamp: head.stamp,
+        space,
+        address: reader.u64()?,
+        process,
+    }))
 }
 
 /// Registers and stack behind an acquisition; `None` where nothing was copied.
@@ -175,13 +273,15 @@ fn forked(head: &Head, reader: &mut Reader<'_>) -> Result<Forked, DecodeError> {
     let (tgid, _tid) = (reader.u32()?, reader.u32()?);
     let (child, _pad) = (reader.u32()?, reader.u32()?);
     let parent = ProcessId::from_boottime(tgid, reader.u64()?);
-    let shares_table = reader.u64()? & libc::CLONE_FILES as u64 != 0;
+    let flags = reader.u64()?;
     Ok(Forked {
         stamp: head.stamp,
         parent,
         child,
         table,
-        shares_table,
+        shares_table: flags & libc::CLONE_FILES as u64 != 0,
+        space: reader.space()?,
+        shares_space: flags & libc::CLONE_VM as u64 != 0,
     })
 }
 
@@ -191,6 +291,7 @@ fn execed(head: &Head, reader: &mut Reader<'_>) -> Result<Execed, DecodeError> {
     let process = ProcessId::from_boottime(tgid, reader.u64()?);
     let (exec_id, uid) = (reader.u32()?, reader.u32()?);
     let (path_len, args_len) = (reader.u32()?, reader.u32()?);
+    let space = reader.space()?;
     let path = text(reader, path_len)?;
     let args = text(reader, args_len)?;
     let snapshot_lost = head.has(flag::SNAPSHOT_LOST);
@@ -205,6 +306,7 @@ fn execed(head: &Head, reader: &mut Reader<'_>) -> Result<Execed, DecodeError> {
         args,
         text_cut,
         snapshot_lost,
+        space,
     })
 }
 
@@ -234,6 +336,7 @@ fn exited(head: &Head, reader: &mut Reader<'_>) -> Result<Exited, DecodeError> {
         uid,
         status,
         comm: reader.take()?,
+        space: reader.space()?,
     })
 }
 

@@ -70,6 +70,7 @@ impl Findings {
         if open.last.verdict == Verdict::Leak && finding.verdict == Verdict::Aged {
             // What piled up does not become harmless by piling up no further.
             finding.verdict = Verdict::Leak;
+            finding.severity = open.last.severity;
             finding.confidence = open.last.confidence;
             finding.suggestion.clone_from(&open.last.suggestion);
         }
@@ -205,6 +206,7 @@ mod tests {
             fingerprint: 1,
             state: State::Opened,
             verdict,
+            severity: verdict.severity(),
             process: Arc::new(ProcessInfo::unknown(GROUP.process)),
             kind: GROUP.kind,
             calls: Vec::new(),
@@ -214,12 +216,15 @@ mod tests {
             first_seen: Stamp(0),
             last_seen: Stamp(0),
             open_count,
+            open_bytes: None,
+            resident_bytes: None,
             acquired_count: open_count,
             released_count: 0,
             oldest_age: None,
             growth: None,
             limit: None,
             samples: Vec::new(),
+            sources: Vec::new(),
             suggestion: None,
             evidence: Evidence::default(),
         }

@@ -12,7 +12,7 @@ use crate::{
     source::{
         kernel::{
             features::{self, KernelVersion},
-            plan::{self, Plan},
+            plan::{self, Plan, Wanted},
             tracefs::{self, Tracefs},
         },
         procfs::Procfs,
@@ -106,7 +106,7 @@ const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
 
 /// What the commands need, or the first reason why they cannot have it. Call it while the process
 /// has one thread: it may mount tracefs in a namespace of its own.
-pub fn facts(rare: bool) -> Result<Facts, Failure> {
+pub fn facts(wanted: Wanted) -> Result<Facts, Failure> {
     let fatal = |check: Check| match check.status {
         Status::Fail => Err(failure(&check)),
         Status::Ok | Status::Warn => Ok(()),
@@ -119,7 +119,7 @@ pub fn facts(rare: bool) -> Result<Facts, Failure> {
     }
     let layout = layout().map_err(|check| failure(&check))?;
     let tracefs = tracefs().map_err(|check| failure(&check))?;
-    let plan = plan::plan(&plan::formats(tracefs.path()), rare);
+    let plan = plan::plan(&plan::formats(tracefs.path()), wanted);
     if let Some((probe, reason)) = plan.obstacle() {
         let message = format!("cannot attach to {}: {reason}", probe.tracepoint());
         return Err(Failure::preflight(message).fix(KERNEL_FIX));
@@ -264,7 +264,7 @@ pub fn all() -> (Vec<Check>, Option<Facts>) {
     });
     checks.push(counting());
     let facts = layout.ok().zip(tracefs.ok()).map(|(layout, tracefs)| {
-        let plan = plan::plan(&plan::formats(tracefs.path()), true);
+        let plan = plan::plan(&plan::formats(tracefs.path()), Wanted::ALL);
         Facts {
             layout: plan.complete(layout),
             plan,

@@ -10,6 +10,7 @@ macro_rules! log {
 }
 
 mod fd;
+mod memory;
 mod process;
 mod snapshot;
 

@@ -66,6 +66,7 @@ fn forked(child: u32, clone_flags: u64) {
         pad: 0,
         start: task.start(),
         clone_flags,
+        space: task.space_address(),
     };
     let bytes = size_of::<Forked>() as u64;
     lifecycle((&raw const record).cast(), bytes, task.tgid);
@@ -121,6 +122,7 @@ fn execed(context: &TracePointContext, task: Task, table: Table, head: Head, who
         uid: bpf_get_current_uid_gid() as u32,
         path_len,
         args_len,
+        space: task.space_address(),
     };
     poke(scratch.cast(), record);
     lifecycle(scratch.cast(), (ARGS + TEXT_BYTES) as u64, task.tgid);
@@ -146,7 +148,10 @@ fn read_path(context: &TracePointContext, place: *mut u8) -> (u32, bool) {
 /// The first bytes of the arguments, from the new image's memory.
 #[inline(always)]
 fn read_args(task: Task, place: *mut u8) -> (u32, bool) {
-    let (start, end) = task.arguments();
+    let Some(space) = task.space() else {
+        return (0, false);
+    };
+    let (start, end) = space.arguments();
     let whole = end.wrapping_sub(start);
     let length = if whole > TEXT_BYTES as u64 {
         TEXT_BYTES as u64
@@ -225,6 +230,7 @@ fn exited(task: Task, table: Option<Table>, table_users: u32, group_dead: bool) 
         uid: bpf_get_current_uid_gid() as u32,
         exit_code: task.exit_code(),
         comm: bpf_get_current_comm().unwrap_or_default(),
+        space: task.space_address(),
     };
     let bytes = size_of::<Exited>() as u64;
     lifecycle((&raw const record).cast(), bytes, task.tgid);

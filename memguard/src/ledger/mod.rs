@@ -18,6 +18,7 @@
 mod bitmap;
 mod ends;
 mod epoch;
+mod owners;
 pub mod population;
 pub mod processes;
 
@@ -126,6 +127,7 @@ impl Ledger {
             Event::Execed(execed) => self.execed(execed),
             Event::Exited(exited) => self.exited(exited),
             Event::Snapshot(piece) => self.snapshot(piece),
+            Event::Mapped(_) | Event::Unmapped(_) | Event::Attached(_) | Event::Detached(_) => {}
         }
     }
 

@@ -68,6 +68,7 @@ fn exit(tgid: u32, stamp: u64, group_dead: bool, last_user: bool) -> Event {
         uid: 0,
         status: 0,
         comm: *b"story\0\0\0\0\0\0\0\0\0\0\0",
+        space: None,
     })
 }
 
@@ -190,6 +191,8 @@ fn a_table_outlives_a_process_that_shares_it() {
         child: 2,
         table: TABLE,
         shares_table: true,
+        space: None,
+        shares_space: false,
     });
     let child = [
         snapshot(2, Occasion::Death, &[3], 20),
@@ -292,6 +295,8 @@ fn who_shares_a_parted_table_keeps_it_unless_all_its_users_have_parted() {
         child: 2,
         table: TABLE,
         shares_table: true,
+        space: None,
+        shares_space: false,
     });
     for partings in [1, 2] {
         let mut events = vec![shared.clone(), open(1, 3, 10)];
@@ -366,6 +371,8 @@ fn the_next_process_may_have_the_number_before_the_first_is_judged() {
         child: 1,
         table: TableId(1),
         shares_table: false,
+        space: None,
+        shares_space: false,
     };
     events.push(Event::Forked(fork));
     let mut ledger = ledger(events);
@@ -396,6 +403,8 @@ fn a_process_that_vanished_is_counted_not_judged() {
         child: 1,
         table: TableId(1),
         shares_table: false,
+        space: None,
+        shares_space: false,
     };
     ledger.apply(Event::Forked(fork));
     assert_eq!(

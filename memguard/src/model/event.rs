@@ -2,6 +2,7 @@
 
 use crate::model::{
     ids::{ProcessId, Stamp, TableId},
+    memory::{Attached, Detached, Mapped, SpaceId, Unmapped},
     resource::Call,
 };
 
@@ -20,6 +21,14 @@ pub enum Event {
     Exited(Exited),
     /// A piece of a table's bitmap.
     Snapshot(Piece),
+    /// Memory was acquired.
+    Mapped(Mapped),
+    /// Memory was given back.
+    Unmapped(Unmapped),
+    /// A shared memory segment was attached.
+    Attached(Attached),
+    /// A shared memory segment was detached.
+    Detached(Detached),
 }
 
 /// A descriptor that a process acquired.
@@ -77,6 +86,10 @@ pub struct Forked {
     pub table: TableId,
     /// Whether the child uses the parent's table (`CLONE_FILES`) instead of a copy.
     pub shares_table: bool,
+    /// The parent's address space; `None` where it has none.
+    pub space: Option<SpaceId>,
+    /// Whether the child uses the parent's address space (`CLONE_VM`) instead of a copy.
+    pub shares_space: bool,
 }
 
 /// A process that became another program.
@@ -100,6 +113,8 @@ pub struct Execed {
     pub text_cut: bool,
     /// Pieces of the table's snapshot were lost.
     pub snapshot_lost: bool,
+    /// The new image's address space.
+    pub space: Option<SpaceId>,
 }
 
 /// The end of a process, or of a table's last user.
@@ -127,6 +142,8 @@ pub struct Exited {
     pub status: u32,
     /// Command name, NUL padded.
     pub comm: [u8; 16],
+    /// Its address space; `None` before Linux 6.16, where it has given it up by now.
+    pub space: Option<SpaceId>,
 }
 
 impl Exited {

@@ -1,9 +1,10 @@
 //! What is wrong, and how sure we are.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::model::{
     ids::Stamp,
+    memory::Range,
     origin::Origin,
     process::ProcessInfo,
     resource::{Call, Kind},
@@ -16,6 +17,8 @@ pub enum Verdict {
     Aged,
     /// Piles up while the process runs.
     Leak,
+    /// Memory of a process that keeps growing.
+    Growth,
     /// Held by a process at its exit.
     Left,
     /// Came over an exec from the program before; its acquirer is another image.
@@ -30,6 +33,7 @@ impl Verdict {
         match self {
             Self::Aged => "aged",
             Self::Leak => "leak",
+            Self::Growth => "growth",
             Self::Left => "left",
             Self::Inherited => "inherited",
             Self::Cleared => "cleared",
@@ -39,7 +43,7 @@ impl Verdict {
     /// How loud to be about it.
     pub fn severity(self) -> Severity {
         match self {
-            Self::Leak => Severity::Warn,
+            Self::Leak | Self::Growth => Severity::Warn,
             Self::Aged | Self::Left | Self::Inherited | Self::Cleared => Severity::Info,
         }
     }
@@ -83,11 +87,32 @@ impl Evidence {
     }
 }
 
+/// What a process holds something by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handle {
+    /// Descriptor number.
+    Descriptor(u32),
+    /// Addresses.
+    Memory(Range),
+    /// Process id of a zombie, or id of a shared memory segment.
+    Id(u32),
+}
+
+impl fmt::Display for Handle {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Descriptor(fd) => write!(formatter, "fd {fd}"),
+            Self::Memory(range) => write!(formatter, "{:#x}", range.start),
+            Self::Id(id) => write!(formatter, "{id}"),
+        }
+    }
+}
+
 /// One handle of a finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// Descriptor number.
-    pub fd: u32,
+    /// What it is held by.
+    pub handle: Handle,
     /// When it was acquired; `None` where it was open before memguard came.
     pub acquired_at: Option<Stamp>,
     /// How long it has been held, at the finding's `last_seen`.
@@ -98,13 +123,45 @@ pub struct Sample {
     pub target: Option<String>,
 }
 
-/// How fast a count grows.
+/// How fast a count or a size grows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Growth {
-    /// Handles per second.
+    /// Handles, or bytes, per second.
     pub slope_per_second: f64,
     /// Over what time it was measured.
     pub window: Duration,
+    /// What the statistics say, where there are any.
+    pub trend: Option<Trend>,
+}
+
+/// A series that was judged by its statistics.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trend {
+    /// Lower end of the slope's 95 % confidence interval.
+    pub low: f64,
+    /// Its upper end.
+    pub high: f64,
+    /// How likely such a trend is by chance.
+    pub p_value: f64,
+    /// `linear`, `exponential` or `stepwise`.
+    pub shape: &'static str,
+    /// Samples that were judged.
+    pub samples: usize,
+    /// The size when the warm-up was over.
+    pub baseline: u64,
+}
+
+/// Where memory in use was acquired.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    /// The first place of the program's own code; `None` where that could not be found out.
+    pub place: Option<String>,
+    /// What it is.
+    pub kind: Kind,
+    /// Bytes acquired there and not given back.
+    pub bytes: u64,
+    /// In how many acquisitions.
+    pub count: u64,
 }
 
 /// A ceiling that the finding is heading for.
@@ -118,6 +175,9 @@ pub struct Limit {
     pub used: u64,
     /// At the present growth; `None` where it does not grow.
     pub exhausted_in: Option<Duration>,
+    /// From the earliest to the latest moment that the growth's uncertainty allows; `None` where
+    /// it is not known. The latest is `None` where it may not grow at all.
+    pub uncertainty: Option<(Duration, Option<Duration>)>,
 }
 
 /// Handles of one process that share resource and kind, and what is wrong with them.
@@ -131,6 +191,8 @@ pub struct Finding {
     pub state: State,
     /// What was judged.
     pub verdict: Verdict,
+    /// How loud to be about it.
+    pub severity: Severity,
     /// Who holds the handles.
     pub process: Arc<ProcessInfo>,
     /// What they are.
@@ -150,6 +212,10 @@ pub struct Finding {
     pub last_seen: Stamp,
     /// Handles open now, or at the death.
     pub open_count: u64,
+    /// Bytes in them; `None` where that is not known, or they have none.
+    pub open_bytes: Option<u64>,
+    /// Those of `open_bytes` that are in memory; `None` likewise.
+    pub resident_bytes: Option<u64>,
     /// Handles of this process and kind that outlived the nursery; short-lived ones are paired in
     /// the kernel and not counted one by one.
     pub acquired_count: u64,
@@ -163,6 +229,8 @@ pub struct Finding {
     pub limit: Option<Limit>,
     /// Some of the handles, oldest first.
     pub samples: Vec<Sample>,
+    /// Where memory that grows was acquired, the most bytes first.
+    pub sources: Vec<Source>,
     /// One line on what to do.
     pub suggestion: Option<String>,
     /// What was lost on the way.
@@ -179,30 +247,6 @@ impl Finding {
     pub fn whence(&self) -> String {
         self.place()
             .map_or_else(|| call_names(&self.calls), str::to_owned)
-    }
-
-    /// One sentence for people.
-    pub fn sentence(&self) -> String {
-        let process = &self.process;
-        let who = format!("{}[{}]", process.label(), process.id.tgid);
-        let what = format!(
-            "{} {} from {}",
-            self.open_count,
-            self.kind.noun(self.open_count),
-            self.whence()
-        );
-        let fate = match self.verdict {
-            Verdict::Aged => "held long",
-            Verdict::Leak => "never closed",
-            Verdict::Left => "still open at exit",
-            Verdict::Inherited => "inherited over exec",
-            Verdict::Cleared => "no longer piling up",
-        };
-        let growth = self.growth.map_or_else(String::new, |growth| {
-            let seconds = growth.window.as_secs_f64();
-            format!(", {:+.1}/s for {seconds:.0} s", growth.slope_per_second)
-        });
-        format!("{who}: {what} {fate}{growth}")
     }
 }
 

@@ -79,8 +79,6 @@ pub struct Mapped {
     pub process: ProcessId,
     /// Which of its threads.
     pub tid: u32,
-    /// Which program image of the process.
-    pub exec_id: u32,
     /// [`Call::Mmap`], [`Call::Mremap`], [`Call::Shmat`] or [`Call::Brk`].
     pub call: Call,
     /// `PROT_*` of mmap(2); zero is `PROT_NONE`.
@@ -111,6 +109,48 @@ pub struct Unmapped {
     pub range: Range,
     /// Who called.
     pub process: ProcessId,
+}
+
+/// `shmat(2)`: a segment is mapped, all of it. How large it is the call does not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attached {
+    /// When the call returned.
+    pub stamp: Stamp,
+    /// Address space.
+    pub space: SpaceId,
+    /// Where.
+    pub address: u64,
+    /// The segment's id.
+    pub segment: i32,
+    /// Who called.
+    pub process: ProcessId,
+    /// Which of its threads.
+    pub tid: u32,
+}
+
+impl Attached {
+    /// With the size of its segment in bytes; `None` where that is no range.
+    pub fn sized(self, bytes: u64) -> Option<Mapped> {
+        Some(Mapped {
+            stamp: self.stamp,
+            space: self.space,
+            range: Range::of(self.address, bytes)?,
+            process: self.process,
+            tid: self.tid,
+            call: Call::Shmat,
+            protection: 0,
+            flags: 0,
+        })
+    }
+
+    /// Which acquisition it is.
+    pub fn id(&self) -> MappingId {
+        MappingId {
+            space: self.space,
+            start: self.address,
+            stamp: self.stamp,
+        }
+    }
 }
 
 /// `shmdt(2)`: what `shmat` had returned `address` for is gone, as far as it is still there.

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     ledger::{Held, Judgement, population::GroupId, processes::Process},
     model::{
-        finding::{Evidence, Finding, Sample, State, Verdict},
+        finding::{Evidence, Finding, Handle, Sample, State, Verdict},
         ids::{ProcessId, Stamp},
         origin::Origin,
         process::ProcessInfo,
@@ -44,6 +44,7 @@ impl End {
             fingerprint: fingerprint(&self.info, kind, &calls, origin.as_ref()),
             state: State::Opened,
             verdict: Verdict::Left,
+            severity: Verdict::Left.severity(),
             process: Arc::clone(&self.info),
             kind,
             calls,
@@ -53,12 +54,15 @@ impl End {
             first_seen: self.stamp,
             last_seen: self.stamp,
             open_count,
+            open_bytes: None,
+            resident_bytes: None,
             acquired_count: open_count,
             released_count: 0,
             oldest_age: None,
             growth: None,
             limit: None,
             samples: Vec::new(),
+            sources: Vec::new(),
             suggestion: None,
             evidence: self.evidence.clone(),
         }
@@ -177,7 +181,7 @@ impl Agent {
     fn report_unknown(&mut self, end: &End, unknown: &[u32]) {
         let calls = vec![Call::Unknown];
         let samples = unknown.iter().take(SAMPLES).map(|fd| Sample {
-            fd: *fd,
+            handle: Handle::Descriptor(*fd),
             acquired_at: None,
             age: None,
             call: None,

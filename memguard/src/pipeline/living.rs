@@ -12,7 +12,7 @@ use crate::{
         population::{GroupId, Population},
     },
     model::{
-        finding::{Evidence, Finding, Growth, Limit, Sample, State, Verdict},
+        finding::{Evidence, Finding, Growth, Handle, Limit, Sample, State, Verdict},
         ids::{ProcessId, Stamp},
         origin::Origin,
         process::ProcessInfo,
@@ -200,6 +200,7 @@ impl Agent {
         let info = self.living(group.process);
         let mut finding = self.describe(verified, &population, info, now);
         finding.verdict = evidence.verdict;
+        finding.severity = evidence.verdict.severity();
         finding.confidence = confidence(evidence.confidence, &finding.evidence);
         finding.suggestion = suggestion(&finding);
         if let Some(finding) = self.findings.judged(group, finding, now) {
@@ -235,6 +236,7 @@ impl Agent {
             fingerprint: fingerprint(&process, kind, &calls, origin.as_ref()),
             state: State::Opened,
             verdict: Verdict::Aged,
+            severity: Verdict::Aged.severity(),
             kind,
             calls,
             origin,
@@ -243,12 +245,15 @@ impl Agent {
             first_seen: now,
             last_seen: now,
             open_count: survivors.len() as u64,
+            open_bytes: None,
+            resident_bytes: None,
             acquired_count: population.acquired,
             released_count: population.released,
             oldest_age: survivors.first().map(|held| now.since(held.acquired.stamp)),
             growth,
             limit: self.limit(group.process, growth),
             samples: self.samples(group, survivors, seen, now),
+            sources: Vec::new(),
             suggestion: None,
             evidence: self.evidence(Some(group.process)),
             process,
@@ -315,6 +320,7 @@ impl Agent {
             value,
             used,
             exhausted_in,
+            uncertainty: None,
         })
     }
 }
@@ -324,6 +330,7 @@ fn growth(history: &History) -> Option<Growth> {
     Some(Growth {
         slope_per_second,
         window: Duration::from_secs_f64(seconds),
+        trend: None,
     })
 }
 
@@ -331,7 +338,7 @@ fn growth(history: &History) -> Option<Growth> {
 pub(super) fn sample(held: &Held, target: Option<String>, now: Stamp) -> Sample {
     let acquired = &held.acquired;
     Sample {
-        fd: acquired.fd,
+        handle: Handle::Descriptor(acquired.fd),
         acquired_at: Some(acquired.stamp),
         age: Some(now.since(acquired.stamp)),
         call: Some(acquired.call),

@@ -12,7 +12,7 @@ use tokio::{
 use super::{
     Agent, Judging, SWEEP,
     output::{self, OutputFile, Terminal},
-    watch::{LOSSES, every, runtime, signals, sizes},
+    watch::{LOSSES, every, runtime, signals, sizes, wanted},
 };
 use crate::{
     cli::{RunArgs, RunGate},
@@ -38,7 +38,7 @@ pub fn run(args: &RunArgs) -> Result<u8, Failure> {
         // Before anything is open that the command should not have, and while there is one thread.
         let gated = command::fork(&args.command, invoker.as_ref())
             .map_err(|error| Failure::caused("cannot start the command", error))?;
-        let facts = preflight::facts(args.common.rare())?;
+        let facts = preflight::facts(wanted(&args.common))?;
         runtime()?.block_on(follow(args, &facts, gated, file.as_mut()))
     };
     inner().map_err(|failure| failure.code(BROKEN))

@@ -19,7 +19,7 @@ use crate::{
     },
     preflight::{self, Facts},
     source::{
-        kernel::{self, Sizes, Target},
+        kernel::{self, Sizes, Target, plan::Wanted},
         procfs::Procfs,
     },
 };
@@ -36,7 +36,7 @@ pub fn watch(args: &WatchArgs) -> Result<u8, Failure> {
     let target = target(args)?;
     check(args)?;
     let mut file = output::open(&args.common)?;
-    let facts = preflight::facts(args.common.rare())?;
+    let facts = preflight::facts(wanted(&args.common))?;
     let runtime = runtime()?;
     runtime.block_on(async {
         let out = output::outputs(&args.common, file.as_mut(), Terminal::Stdout)?;
@@ -59,6 +59,13 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .enable_all()
         .build();
     runtime.map_err(|error| Failure::caused("cannot start the event loop", error))
+}
+
+pub(super) fn wanted(args: &CommonArgs) -> Wanted {
+    Wanted {
+        memory: args.memory(),
+        rare: args.rare(),
+    }
 }
 
 pub(super) fn sizes(args: &CommonArgs) -> Sizes {
@@ -304,9 +311,11 @@ impl Agent {
         self.out.report(&Report::Stopped(Box::new(summary)));
         self.out.finish();
         let leaks = self.findings.count(Verdict::Leak);
+        let growing = self.findings.count(Verdict::Growth);
         let code = match (args.fail_on, args.common.strict) {
             (_, true) if lost => LOSSES,
-            (WatchGate::Leak, _) if leaks > 0 => GATE,
+            (WatchGate::Leak | WatchGate::Growth, _) if leaks > 0 => GATE,
+            (WatchGate::Growth, _) if growing > 0 => GATE,
             _ => 0,
         };
         self.leave();

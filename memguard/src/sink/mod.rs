@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod jsonl;
 mod outcome;
 mod redact;
+mod sentence;
 pub mod text;
 mod units;
 pub mod wire;

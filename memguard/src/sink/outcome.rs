@@ -25,9 +25,17 @@ fn found(summary: &Summary) -> String {
     let number = |verdict| verdict_count(summary, verdict);
     let leaks = number(Verdict::Leak);
     let leaks = (leaks > 0).then(|| count(leaks, "leak", "leaks"));
+    let growing = number(Verdict::Growth);
+    let growing = (growing > 0).then(|| {
+        count(
+            growing,
+            "process that keeps growing",
+            "processes that keep growing",
+        )
+    });
     let left = count(summary.left, "descriptor", "descriptors");
     let left = (summary.left > 0).then(|| format!("{left} left at exit"));
-    let found: Vec<_> = leaks.into_iter().chain(left).collect();
+    let found: Vec<_> = leaks.into_iter().chain(growing).chain(left).collect();
     let found = if found.is_empty() {
         "nothing leaked".to_owned()
     } else {

@@ -3,12 +3,12 @@
 
 use crate::{
     model::{
-        finding::{Finding, Limit, State},
+        finding::Limit,
         process::ProcessInfo,
         report::{Census, Health, ProcessExited, Report, Started},
     },
     sink::{
-        Redaction, outcome,
+        Redaction, outcome, sentence,
         units::{bytes, count},
     },
 };
@@ -21,7 +21,7 @@ pub(super) fn body(report: &Report, redaction: Redaction) -> String {
     match report {
         Report::Started(it) => format!("{}: {}", watching(it, redaction), probes(it)),
         Report::Census(it) => format!("{}: {}", who(&it.process), census(it)),
-        Report::Finding(it) => finding(it),
+        Report::Finding(it) => sentence::finding(it),
         Report::Exited(it) => exited(it),
         Report::Health(it) => health(it),
         Report::RunSummary(it) | Report::Stopped(it) => outcome::verdict(it),
@@ -67,27 +67,6 @@ fn share(limit: &Limit) -> Option<String> {
     let percent = u128::from(limit.used) * 100 / u128::from(limit.value).max(1);
     let finite = limit.value != 0 && limit.value != u64::MAX;
     finite.then(|| format!(" ({percent} % of {} {})", limit.name, limit.value))
-}
-
-/// What is held and why that matters.
-pub(super) fn finding(finding: &Finding) -> String {
-    let who = who(&finding.process);
-    if finding.state == State::Resolved {
-        return format!(
-            "{who}: {}: released, or gone with the process",
-            origin(finding)
-        );
-    }
-    let sentence = finding.sentence();
-    let process = &finding.process;
-    let name = format!("{}[{}]", process.label(), process.id.tgid);
-    let rest = sentence.strip_prefix(&name).map(|rest| who + rest);
-    rest.unwrap_or(sentence)
-}
-
-/// `TCP sockets from connect_upstream (pool.c:88)`.
-fn origin(finding: &Finding) -> String {
-    format!("{} from {}", finding.kind.noun(2), finding.whence())
 }
 
 /// `api[4242] exited with 0, 16 descriptors left`.
@@ -154,7 +133,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::{model::ids::ProcessId, sink::testing};
+    use crate::{
+        model::{finding::Finding, ids::ProcessId},
+        sink::{sentence::finding, testing},
+    };
 
     #[test]
     fn a_status_is_a_code_or_a_signal() {

@@ -4,8 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use super::subjects::{SECOND, process, unknown_process};
 use crate::model::{
-    finding::{Evidence, Finding, Growth, Limit, Sample, State, Verdict},
+    finding::{
+        Evidence, Finding, Growth, Handle, Limit, Sample, Severity, Source, State, Trend, Verdict,
+    },
     ids::Stamp,
+    memory::Range,
     origin::{BuildId, Incomplete, Module, NamedFrame, NamedStack, Origin, StackId},
     report::{Census, CensusRow, Health, ProcessExited, Report, RunExit, Started, Summary},
     resource::{Call, Kind},
@@ -13,7 +16,7 @@ use crate::model::{
 
 pub(super) fn sample(fd: u32) -> Sample {
     Sample {
-        fd,
+        handle: Handle::Descriptor(fd),
         acquired_at: Some(Stamp(400 * SECOND + u64::from(fd))),
         age: Some(Duration::from_millis(66_200)),
         call: Some(Call::Socket),
@@ -28,6 +31,7 @@ fn limit() -> Limit {
         value: 1024,
         used: 240,
         exhausted_in,
+        uncertainty: None,
     }
 }
 
@@ -46,6 +50,7 @@ pub(in crate::sink) fn finding() -> Finding {
         fingerprint: 0x3d0a,
         state: State::Opened,
         verdict: Verdict::Leak,
+        severity: Severity::Warn,
         process: process(),
         kind: Kind::Tcp,
         calls: vec![Call::Socket],
@@ -55,15 +60,19 @@ pub(in crate::sink) fn finding() -> Finding {
         first_seen: Stamp(430 * SECOND),
         last_seen: Stamp(500 * SECOND),
         open_count: 214,
+        open_bytes: None,
+        resident_bytes: None,
         acquired_count: 220,
         released_count: 6,
         oldest_age: Some(Duration::from_millis(66_200)),
         growth: Some(Growth {
             slope_per_second: 3.1,
             window: Duration::from_secs(70),
+            trend: None,
         }),
         limit: Some(limit()),
         samples: [37, 38, 139, 140].map(sample).into(),
+        sources: Vec::new(),
         suggestion: Some("close the socket on the error path too".to_owned()),
         evidence: Evidence::default(),
     }
@@ -110,7 +119,7 @@ fn origin() -> Origin {
 /// A finding of a process that is hardly known.
 fn bare_finding() -> Finding {
     let untold = Sample {
-        fd: 3,
+        handle: Handle::Descriptor(3),
         acquired_at: None,
         age: None,
         call: None,
@@ -120,6 +129,7 @@ fn bare_finding() -> Finding {
         id: 0x20,
         state: State::Updated,
         verdict: Verdict::Left,
+        severity: Severity::Info,
         process: unknown_process(),
         kind: Kind::File,
         calls: vec![Call::Openat, Call::Open],
@@ -132,6 +142,81 @@ fn bare_finding() -> Finding {
         samples: vec![untold],
         suggestion: None,
         evidence: doubt(),
+        ..finding()
+    }
+}
+
+/// A process that grows.
+pub(in crate::sink) fn growth() -> Finding {
+    let trend = Trend {
+        low: 2.9e6,
+        high: 3.4e6,
+        p_value: 0.0004,
+        shape: "linear",
+        samples: 20,
+        baseline: 12 << 20,
+    };
+    let source = |place: Option<&str>, kind, mib: u64, count| Source {
+        place: place.map(str::to_owned),
+        kind,
+        bytes: mib << 20,
+        count,
+    };
+    Finding {
+        id: 0x21,
+        verdict: Verdict::Growth,
+        severity: Severity::Error,
+        kind: Kind::HeapAnon,
+        calls: Vec::new(),
+        open_count: 41,
+        open_bytes: Some(77 << 20),
+        resident_bytes: Some(77 << 20),
+        acquired_count: 0,
+        released_count: 0,
+        oldest_age: None,
+        growth: Some(Growth {
+            slope_per_second: 3.2e6,
+            window: Duration::from_secs(20),
+            trend: Some(trend),
+        }),
+        limit: Some(Limit {
+            name: "memory.max",
+            value: 256 << 20,
+            used: 80 << 20,
+            exhausted_in: Some(Duration::from_secs(57)),
+            uncertainty: Some((Duration::from_secs(54), Some(Duration::from_secs(63)))),
+        }),
+        samples: Vec::new(),
+        sources: vec![
+            source(Some("remember (cache.c:12)"), Kind::Brk, 61, 40),
+            source(None, Kind::Anon, 1, 1),
+        ],
+        suggestion: Some("see which malloc call it is with a heap profiler".to_owned()),
+        ..finding()
+    }
+}
+
+/// Mappings that nobody unmaps.
+fn mappings() -> Finding {
+    let sample = Sample {
+        handle: Handle::Memory(Range {
+            start: 0x7f31_0000_0000,
+            end: 0x7f31_0010_0000,
+        }),
+        call: Some(Call::Mmap),
+        target: None,
+        ..sample(0)
+    };
+    Finding {
+        id: 0x22,
+        kind: Kind::Anon,
+        calls: vec![Call::Mmap],
+        open_count: 40,
+        open_bytes: Some(40 << 20),
+        resident_bytes: Some(30 << 20),
+        limit: None,
+        samples: vec![sample],
+        suggestion: None,
         ..finding()
     }
 }
@@ -261,6 +346,8 @@ pub(in crate::sink) fn reports() -> Vec<Report> {
         Report::Finding(Box::new(finding())),
         Report::Finding(Box::new(bare_finding())),
         Report::Finding(Box::new(resolved)),
+        Report::Finding(Box::new(growth())),
+        Report::Finding(Box::new(mappings())),
         Report::Exited(exited()),
         Report::Exited(untold),
         Report::Health(health()),

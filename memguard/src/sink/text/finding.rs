@@ -5,18 +5,24 @@ use super::{
     table::{Column, align},
 };
 use crate::{
-    model::finding::{Finding, Sample, Verdict},
-    sink::{units::duration, words},
+    model::finding::{Finding, Sample, Source, Verdict},
+    sink::{
+        sentence,
+        units::{bytes, duration},
+    },
 };
 
 /// Under the sentence, after `LEAK  `.
 const INDENT: &str = "      ";
 /// Handles shown.
 const SAMPLES: usize = 3;
+/// Places shown.
+const SOURCES: usize = 5;
 
 pub(super) fn opened(page: &mut Page, finding: &Finding) {
     sentence(page, finding);
     samples(page, &finding.samples);
+    sources(page, &finding.sources);
     limit(page, finding);
     doubts(page, finding);
     if let Some(suggestion) = &finding.suggestion {
@@ -32,15 +38,18 @@ pub(super) fn updated(page: &mut Page, finding: &Finding) {
 
 /// The end of a leak is news; that of others is not.
 pub(super) fn resolved(page: &mut Page, finding: &Finding) {
-    if matches!(finding.verdict, Verdict::Leak | Verdict::Cleared) {
-        page.paragraph("DONE  ", Paint::Good, &words::finding(finding));
+    if matches!(
+        finding.verdict,
+        Verdict::Leak | Verdict::Growth | Verdict::Cleared
+    ) {
+        page.paragraph("DONE  ", Paint::Good, &sentence::finding(finding));
     }
 }
 
 /// `LEAK  `, and how loud it is.
 pub(super) fn tag(verdict: Verdict) -> (String, Paint) {
     let paint = match verdict {
-        Verdict::Leak => Paint::Bad,
+        Verdict::Leak | Verdict::Growth => Paint::Bad,
         Verdict::Left => Paint::Warn,
         Verdict::Aged | Verdict::Inherited => Paint::Dim,
         Verdict::Cleared => Paint::Good,
@@ -50,7 +59,7 @@ pub(super) fn tag(verdict: Verdict) -> (String, Paint) {
 
 fn sentence(page: &mut Page, finding: &Finding) {
     let (tag, paint) = tag(finding.verdict);
-    page.paragraph(&tag, paint, &words::finding(finding));
+    page.paragraph(&tag, paint, &sentence::finding(finding));
 }
 
 fn samples(page: &mut Page, samples: &[Sample]) {
@@ -66,9 +75,25 @@ fn samples(page: &mut Page, samples: &[Sample]) {
     }
 }
 
+/// Who has it: the most bytes first.
+fn sources(page: &mut Page, sources: &[Source]) {
+    let rows = sources.iter().take(SOURCES).map(|source| {
+        let place = source.place.as_deref().unwrap_or("(not known)");
+        [
+            bytes(source.bytes),
+            source.kind.name().to_owned(),
+            place.to_owned(),
+        ]
+    });
+    let layout = [Column::RIGHT, Column::LEFT, Column::shrinking_to(8)];
+    for row in align(rows.collect(), layout, page.columns() - INDENT.len()) {
+        page.line(&format!("{INDENT}{}", row.join("  ")));
+    }
+}
+
 fn cells(sample: &Sample) -> [String; 4] {
     let Sample {
-        fd,
+        handle,
         age,
         call,
         target,
@@ -77,7 +102,7 @@ fn cells(sample: &Sample) -> [String; 4] {
     let age = age.map(duration).unwrap_or_default();
     let call = call.map(|call| call.name().to_owned()).unwrap_or_default();
     [
-        format!("fd {fd}"),
+        handle.to_string(),
         age,
         call,
         target.clone().unwrap_or_default(),
@@ -89,9 +114,17 @@ fn limit(page: &mut Page, finding: &Finding) {
     let Some(left) = limit.exhausted_in else {
         return;
     };
-    let (name, value) = (limit.name, limit.value);
+    let name = limit.name;
+    let value = if finding.verdict == Verdict::Growth {
+        bytes(limit.value)
+    } else {
+        limit.value.to_string()
+    };
+    let earliest = limit.uncertainty.map_or_else(String::new, |(earliest, _)| {
+        format!(", in {} at the earliest", duration(earliest))
+    });
     page.line(&format!(
-        "{INDENT}{name} {value} will be reached in {}",
+        "{INDENT}{name} {value} will be reached in {}{earliest}",
         duration(left)
     ));
 }

@@ -42,6 +42,7 @@ pub(super) struct Tally {
     /// One of the processes, as `api[4242]`.
     pub(super) who: String,
     pub(super) oldest: Option<Duration>,
+    pub(super) bytes: Option<u64>,
 }
 
 /// All findings that count at the end, in bounded memory.
@@ -60,7 +61,7 @@ impl Sites {
             Verdict::Cleared => self.forget(finding.id),
             Verdict::Aged | Verdict::Inherited if resolved => self.forget(finding.id),
             // What leaked stays a fact after the handles are gone.
-            Verdict::Leak | Verdict::Left if resolved && known => {}
+            Verdict::Leak | Verdict::Growth | Verdict::Left if resolved && known => {}
             _ => self.put(finding),
         }
         known
@@ -126,6 +127,7 @@ impl Tally {
             last: finding.process.id,
             who: words::who(&finding.process),
             oldest: finding.oldest_age,
+            bytes: finding.open_bytes,
         }
     }
 }
@@ -140,15 +142,20 @@ fn merge(sites: &mut HashMap<Site, Tally>, site: &Site, more: Tally) {
     tally.processes += if same { 0 } else { more.processes };
     tally.last = more.last;
     tally.oldest = tally.oldest.max(more.oldest);
+    tally.bytes = match (tally.bytes, more.bytes) {
+        (Some(ours), Some(theirs)) => Some(ours.saturating_add(theirs)),
+        (ours, theirs) => ours.or(theirs),
+    };
 }
 
 fn rank(verdict: Verdict) -> u8 {
     match verdict {
         Verdict::Leak => 0,
-        Verdict::Left => 1,
-        Verdict::Inherited => 2,
-        Verdict::Aged => 3,
-        Verdict::Cleared => 4,
+        Verdict::Growth => 1,
+        Verdict::Left => 2,
+        Verdict::Inherited => 3,
+        Verdict::Aged => 4,
+        Verdict::Cleared => 5,
     }
 }
 

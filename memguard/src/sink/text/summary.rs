@@ -8,7 +8,11 @@ use super::{
     table::{Column, GAP, align},
 };
 use crate::{
-    model::{finding::call_names, report::Summary},
+    model::{
+        finding::{Verdict, call_names},
+        report::Summary,
+        resource::Kind,
+    },
     sink::{
         outcome,
         units::{bytes, count, duration},
@@ -83,14 +87,30 @@ fn cells(site: &Site, tally: &Tally) -> [String; 6] {
     };
     [
         tag(site.verdict).0.trim_end().to_owned(),
-        tally.count.to_string(),
-        site.kind.noun(tally.count).to_owned(),
+        how_much(site, tally),
+        what(site, tally),
         process,
         site.place
             .clone()
             .unwrap_or_else(|| call_names(&site.calls)),
         tally.oldest.map(duration).unwrap_or_default(),
     ]
+}
+
+/// Memory in use is no count of things.
+fn how_much(site: &Site, tally: &Tally) -> String {
+    match tally.bytes {
+        Some(size) if site.verdict == Verdict::Growth => bytes(size),
+        _ => tally.count.to_string(),
+    }
+}
+
+fn what(site: &Site, tally: &Tally) -> String {
+    match site.kind {
+        Kind::HeapAnon => "anonymous memory".to_owned(),
+        Kind::HeapShm => "shared memory".to_owned(),
+        kind => kind.noun(tally.count).to_owned(),
+    }
 }
 
 fn observed(summary: &Summary) -> String {

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::{
     model::{
-        finding::{self, State, Verdict},
+        finding::{self, Handle, State, Verdict},
+        memory::Range,
         resource::Call,
     },
     sink::wire::scribe::{Scribe, Text, Time},
@@ -25,13 +26,16 @@ pub struct Finding {
     #[schemars(extend("enum" = ["open", "resolved"]))]
     pub state: &'static str,
     /// What was judged: `aged` (held past the minimum age, no pattern), `leak` (piles up while the
-    /// process runs), `left` (held by a process at its exit), `inherited` (came over an exec),
-    /// `cleared` (a pile that went flat or away).
+    /// process runs), `growth` (memory of a process that keeps growing), `left` (held by a process
+    /// at its exit), `inherited` (came over an exec), `cleared` (a pile that went flat or
+    /// away).
     #[schemars(schema_with = "verdicts")]
     pub verdict: &'static str,
-    /// Family of the handles: `fd`, `socket`.
+    /// Family of the handles: `fd`, `socket`, `mmap`, `heap`, `thread`, `process`, `shm`, `timer`.
     pub resource: &'static str,
-    /// What they are: `file`, `dir`, `pipe`, `tcp`, `udp`, `unix`, `epoll`, …
+    /// What they are: `file`, `dir`, `pipe`, `tcp`, `udp`, `unix`, `epoll`, …; of `mmap` `anon`,
+    /// `file-backed` or `shm`; of `heap` `anon` (anonymous memory, swapped or not) or `shm`
+    /// (shared memory); of `thread` `thread` or `unjoined`; `zombie`, `sysv`, `posix`.
     pub kind: &'static str,
     /// System calls that acquired them.
     pub calls: Vec<&'static str>,
@@ -43,22 +47,27 @@ pub struct Finding {
     pub first_seen: Time,
     /// When it was last judged.
     pub last_seen: Time,
-    /// Handles open now, or at the death.
+    /// Handles open now, or at the death. Of `growth`: acquisitions of memory that are known and
+    /// not given back.
     pub open_count: u64,
-    /// Bytes in them.
+    /// Bytes in them; of `growth` the memory in use. Null where there are none, or not known.
     pub open_bytes: Option<u64>,
+    /// Those of `open_bytes` that are in memory.
+    pub resident_bytes: Option<u64>,
     /// Handles of this process and kind that outlived the nursery.
     pub acquired_count: u64,
     /// Those of `acquired_count` that were released.
     pub released_count: u64,
     /// Age of the oldest.
     pub oldest_age_seconds: Option<f64>,
-    /// How fast the count grows.
+    /// How fast the count, or of `growth` the size in bytes, grows.
     pub growth: Option<Growth>,
     /// The limit it is heading for.
     pub limit: Option<Limit>,
     /// Some of the handles, oldest first.
     pub samples: Vec<Sample>,
+    /// Where memory that grows was acquired, the most bytes first; of `growth` only.
+    pub sources: Vec<Source>,
     /// One line on what to do.
     pub suggestion: Option<Text>,
     /// Samples, or ends of long texts, were left out to keep the line short.
@@ -80,13 +89,15 @@ impl Finding {
             first_seen: scribe.time(finding.first_seen),
             last_seen: scribe.time(finding.last_seen),
             open_count: finding.open_count,
-            open_bytes: None,
+            open_bytes: finding.open_bytes,
+            resident_bytes: finding.resident_bytes,
             acquired_count: finding.acquired_count,
             released_count: finding.released_count,
             oldest_age_seconds: seconds(finding.oldest_age),
             growth: finding.growth.as_ref().map(Growth::new),
             limit: finding.limit.as_ref().map(Limit::new),
             samples: scribe.list(&finding.samples, |sample| Sample::new(sample, scribe)),
+            sources: scribe.list(&finding.sources, |source| Source::new(source, scribe)),
             suggestion: scribe.maybe(finding.suggestion.as_deref()),
             truncated: false,
         }
@@ -105,9 +116,10 @@ fn verdicts(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// Every verdict there is.
-pub(super) const VERDICTS: [Verdict; 5] = [
+pub(super) const VERDICTS: [Verdict; 6] = [
     Verdict::Aged,
     Verdict::Leak,
+    Verdict::Growth,
     Verdict::Left,
     Verdict::Inherited,
     Verdict::Cleared,
@@ -122,10 +134,10 @@ fn seconds(duration: Option<Duration>) -> Option<f64> {
     duration.as_ref().map(Duration::as_secs_f64)
 }
 
-/// How fast a count grows.
+/// How fast a count or a size grows.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Growth {
-    /// Handles a second.
+    /// Handles, or bytes, a second.
     pub slope_per_second: Option<f64>,
     /// Name of the estimator.
     pub method: Option<&'static str>,
@@ -133,15 +145,29 @@ pub struct Growth {
     pub p_value: Option<f64>,
     /// Over what time it was measured.
     pub window_seconds: f64,
+    /// The slope's 95 % confidence interval.
+    pub slope_interval: Option<[f64; 2]>,
+    /// `linear`, `exponential` or `stepwise`.
+    pub shape: Option<&'static str>,
+    /// Samples that were judged.
+    pub samples: Option<u64>,
+    /// Size, or count, when the warm-up was over.
+    pub baseline: Option<u64>,
 }
 
 impl Growth {
     fn new(growth: &finding::Growth) -> Self {
+        let trend = growth.trend;
+        let interval = trend.map(|trend| [trend.low, trend.high]);
         Self {
             slope_per_second: finite(growth.slope_per_second),
-            method: None,
-            p_value: None,
+            method: trend.map(|_| "theil-sen"),
+            p_value: trend.and_then(|trend| finite(trend.p_value)),
             window_seconds: growth.window.as_secs_f64(),
+            slope_interval: interval.filter(|ends| ends.iter().all(|end| end.is_finite())),
+            shape: trend.map(|trend| trend.shape),
+            samples: trend.map(|trend| trend.samples as u64),
+            baseline: trend.map(|trend| trend.baseline),
         }
     }
 }
@@ -157,6 +183,10 @@ pub struct Limit {
     pub used: u64,
     /// When it is reached at the present growth; null where nothing grows.
     pub exhausted_in_seconds: Option<f64>,
+    /// The earliest that the growth's uncertainty allows; null where that is not known.
+    pub earliest_seconds: Option<f64>,
+    /// The latest; null where it may not grow at all.
+    pub latest_seconds: Option<f64>,
 }
 
 impl Limit {
@@ -166,12 +196,15 @@ impl Limit {
             value,
             used,
             exhausted_in,
+            uncertainty,
         } = *limit;
         Self {
             name,
             value,
             used,
             exhausted_in_seconds: seconds(exhausted_in),
+            earliest_seconds: seconds(uncertainty.map(|(earliest, _)| earliest)),
+            latest_seconds: seconds(uncertainty.and_then(|(_, latest)| latest)),
         }
     }
 }
@@ -179,8 +212,14 @@ impl Limit {
 /// One handle.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Sample {
-    /// Descriptor number.
-    pub fd: u32,
+    /// Descriptor number; null where it is none.
+    pub fd: Option<u32>,
+    /// First address of memory, hexadecimal; null where it is none.
+    pub address: Option<String>,
+    /// Bytes of memory, likewise.
+    pub bytes: Option<u64>,
+    /// Process id of a zombie, or id of a shared memory segment; null where it is neither.
+    pub id: Option<u32>,
     /// When it was acquired; null where it was open before memguard came.
     pub acquired_at: Option<Time>,
     /// How long it has been held.
@@ -194,18 +233,50 @@ pub struct Sample {
 impl Sample {
     fn new(sample: &finding::Sample, scribe: &Scribe<'_>) -> Self {
         let finding::Sample {
-            fd,
+            handle,
             acquired_at,
             age,
             call,
             target,
         } = sample;
+        let (fd, range, id) = match *handle {
+            Handle::Descriptor(fd) => (Some(fd), None, None),
+            Handle::Memory(range) => (None, Some(range), None),
+            Handle::Id(id) => (None, None, Some(id)),
+        };
         Self {
-            fd: *fd,
+            fd,
+            address: range.map(|range| format!("{:#x}", range.start)),
+            bytes: range.map(Range::bytes),
+            id,
             acquired_at: acquired_at.map(|stamp| scribe.time(stamp)),
             age_seconds: seconds(*age),
             call: call.map(Call::name),
             target: scribe.maybe(target.as_deref()),
+        }
+    }
+}
+
+/// Where memory in use was acquired.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Source {
+    /// The first place of the program's own code; null where that could not be found out.
+    pub place: Option<Text>,
+    /// `brk`, or as of a mapping.
+    pub kind: &'static str,
+    /// Acquired there and not given back.
+    pub bytes: u64,
+    /// In how many acquisitions.
+    pub count: u64,
+}
+
+impl Source {
+    fn new(source: &finding::Source, scribe: &Scribe<'_>) -> Self {
+        Self {
+            place: scribe.maybe(source.place.as_deref()),
+            kind: source.kind.name(),
+            bytes: source.bytes,
+            count: source.count,
         }
     }
 }

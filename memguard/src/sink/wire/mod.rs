@@ -19,7 +19,7 @@ use serde::Serialize;
 pub use self::{
     agent::{Agent, Cost, Exit, Health, MissingProbe, Pid, Probes, RunExit, Summary},
     census::{Census, CensusKind, CensusTarget},
-    finding::{Evidence, Finding, Growth, Limit, Sample},
+    finding::{Evidence, Finding, Growth, Limit, Sample, Source},
     payload::{
         AgentStarted, AgentSummary, CensusTaken, EventName, FindingChanged, HealthChanged, Payload,
         ProcessExited,
@@ -122,7 +122,7 @@ fn subject(report: &Report) -> Option<&ProcessInfo> {
 fn severity(report: &Report) -> (&'static str, u8) {
     let severity = match report {
         Report::Started(_) | Report::Census(_) | Report::Exited(_) => Severity::Info,
-        Report::Finding(it) => it.verdict.severity(),
+        Report::Finding(it) => it.severity,
         Report::Health(_) => Severity::Warn,
         Report::RunSummary(it) | Report::Stopped(it) => summary_severity(it),
     };
@@ -134,7 +134,7 @@ fn severity(report: &Report) -> (&'static str, u8) {
 }
 
 fn summary_severity(summary: &report::Summary) -> Severity {
-    let leaked = outcome::verdict_count(summary, Verdict::Leak) > 0;
-    let warn = leaked || !summary.evidence.conclusive();
+    let found = |verdict| outcome::verdict_count(summary, verdict) > 0;
+    let warn = found(Verdict::Leak) || found(Verdict::Growth) || !summary.evidence.conclusive();
     if warn { Severity::Warn } else { Severity::Info }
 }

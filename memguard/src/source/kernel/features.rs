@@ -130,6 +130,8 @@ pub fn layout() -> Result<Layout, LayoutError> {
             .or_else(|_| at("signal_struct.group_exit_task"))?,
         mm_arg_start: at("mm_struct.arg_start")?,
         mm_arg_end: at("mm_struct.arg_end")?,
+        mm_start_brk: at("mm_struct.start_brk")?,
+        mm_brk: at("mm_struct.brk")?,
         files_count: at("files_struct.count")?,
         files_fdt: at("files_struct.fdt")?,
         fdt_max_fds: at("fdtable.max_fds")?,

@@ -31,6 +31,8 @@ pub enum Rank {
     Required,
     /// Attached where the kernel has it.
     Usual,
+    /// Attached where memory is asked for, `--kinds mmap` or `heap`.
+    Memory,
     /// Attached only with `--kinds all`: frequent calls that rarely make a descriptor. Without it
     /// their descriptors are found by comparing with `/proc`, as of unknown origin.
     Rare,
@@ -72,6 +74,21 @@ const fn other(
         name,
         fields,
         rank: Rank::Required,
+    }
+}
+
+/// A program that reads the arguments of a call about memory.
+const fn entry(
+    program: &'static str,
+    name: &'static str,
+    fields: &'static [(&'static str, u32)],
+) -> Probe {
+    Probe {
+        program,
+        category: "syscalls",
+        name,
+        fields,
+        rank: Rank::Memory,
     }
 }
 
@@ -120,6 +137,14 @@ pub const PROBES: &[Probe] = &[
         &[("req", 16), ("res", 32), ("cflags", 36)],
     ),
     exit("release_range", "sys_exit_close_range", Rank::Usual),
+    entry("unmap", "sys_enter_munmap", &[("addr", 16), ("len", 24)]),
+    entry("remap_begins", "sys_enter_mremap", &[("addr", 16)]),
+    entry("heap_moves", "sys_enter_brk", &[("brk", 16)]),
+    entry("detach", "sys_enter_shmdt", &[("shmaddr", 16)]),
+    exit("map", "sys_exit_mmap", Rank::Memory),
+    exit("map", "sys_exit_mremap", Rank::Memory),
+    exit("map", "sys_exit_brk", Rank::Memory),
+    exit("attach", "sys_exit_shmat", Rank::Memory),
     exit("acquire", "sys_exit_openat", Rank::Required),
     exit("acquire", "sys_exit_open", Rank::Usual),
     exit("acquire", "sys_exit_openat2", Rank::Usual),
@@ -229,6 +254,10 @@ const NUMBERS: &[(libc::c_long, Call)] = &[
     (libc::SYS_getsockopt, Call::Getsockopt),
     (libc::SYS_ioctl, Call::Ioctl),
     (libc::SYS_seccomp, Call::Seccomp),
+    (libc::SYS_mmap, Call::Mmap),
+    (libc::SYS_mremap, Call::Mremap),
+    (libc::SYS_brk, Call::Brk),
+    (libc::SYS_shmat, Call::Shmat),
     (libc::SYS_bpf, Call::Bpf),
     // The calls that only x86-64 still has.
     #[cfg(target_arch = "x86_64")]
@@ -289,17 +318,39 @@ pub fn formats(tracefs: &Path) -> BTreeMap<String, Format> {
     PROBES.iter().filter_map(read).collect()
 }
 
-/// Decides what to attach; `rare` with the calls that rarely make a descriptor.
-pub fn plan(formats: &BTreeMap<String, Format>, rare: bool) -> Plan {
+/// What is asked for beyond the usual.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Calls about memory.
+    pub memory: bool,
+    /// Calls that rarely make a descriptor.
+    pub rare: bool,
+}
+
+impl Wanted {
+    /// All there is.
+    pub const ALL: Self = Self {
+        memory: true,
+        rare: true,
+    };
+
+    fn has(self, rank: Rank) -> bool {
+        match rank {
+            Rank::Required | Rank::Usual => true,
+            Rank::Memory => self.memory,
+            Rank::Rare => self.rare,
+        }
+    }
+}
+
+/// Decides what to attach.
+pub fn plan(formats: &BTreeMap<String, Format>, wanted: Wanted) -> Plan {
     let mut plan = Plan {
         group_dead: offset(formats, "sched:sched_process_exit", "group_dead"),
         clone_flags: offset(formats, "task:task_newtask", "clone_flags"),
         ..Plan::default()
     };
-    for probe in PROBES
-        .iter()
-        .filter(|probe| rare || probe.rank != Rank::Rare)
-    {
+    for probe in PROBES.iter().filter(|probe| wanted.has(probe.rank)) {
         match check(probe, formats.get(&probe.tracepoint())) {
             Ok(()) => plan.probes.push(*probe),
             Err(reason) => plan.unavailable.push((*probe, reason)),
@@ -334,7 +385,11 @@ mod tests {
 
     fn kernel(without: &str) -> BTreeMap<String, Format> {
         let text = "field:int __syscall_nr; offset:8; size:4;\n\
-                    field:long ret; offset:16; size:8;\nfield:unsigned int fd; offset:16; size:8;\n";
+                    field:long ret; offset:16; size:8;\nfield:unsigned int fd; offset:16; size:8;\n\
+                    field:unsigned long addr; offset:16; size:8;\n\
+                    field:size_t len; offset:24; size:8;\n\
+                    field:unsigned long brk; offset:16; size:8;\n\
+                    field:char * shmaddr; offset:16; size:8;\n";
         let sched = "field:pid_t pid; offset:8; size:4;\nfield:char filename; offset:8; size:4;\n\
                      field:u64 clone_flags; offset:32; size:8;\n\
                      field:void * req; offset:16; size:8;\nfield:u8 opcode; offset:32; size:1;\n\
@@ -355,17 +410,17 @@ mod tests {
 
     #[test]
     fn everything_is_attached_where_the_kernel_has_it() {
-        let plan = plan(&kernel(""), true);
+        let plan = plan(&kernel(""), Wanted::ALL);
         assert_eq!(
             (plan.probes.len(), plan.unavailable.len()),
             (PROBES.len(), 0)
         );
         assert_eq!((plan.group_dead, plan.clone_flags), (Some(32), Some(32)));
         assert!(plan.obstacle().is_none());
-        let usual = super::plan(&kernel(""), false);
+        let usual = super::plan(&kernel(""), Wanted::default());
         let rare = PROBES
             .iter()
-            .filter(|probe| probe.rank == Rank::Rare)
+            .filter(|probe| matches!(probe.rank, Rank::Rare | Rank::Memory))
             .count();
         assert_eq!(
             usual.probes.len(),
@@ -391,7 +446,7 @@ mod tests {
             ("syscalls:sys_exit_creat", false),
             ("syscalls:sys_enter_close", true),
         ] {
-            let plan = plan(&kernel(without), true);
+            let plan = plan(&kernel(without), Wanted::ALL);
             let (probe, reason) = &plan.unavailable[0];
             assert_eq!(probe.tracepoint(), without);
             assert!(reason.contains("no such tracepoint"), "{reason}");
@@ -404,7 +459,7 @@ mod tests {
         let mut kernel = kernel("");
         let moved = Format::parse("field:long ret; offset:24; size:8;");
         kernel.insert("syscalls:sys_exit_openat".to_owned(), moved);
-        let plan = plan(&kernel, false);
+        let plan = plan(&kernel, Wanted::default());
         assert!(
             plan.obstacle()
                 .is_some_and(|(_, reason)| reason.contains("__syscall_nr"))

@@ -152,6 +152,7 @@ fn share(value: u64, used: u64) -> Limit {
         value,
         used,
         exhausted_in: None,
+        uncertainty: None,
     }
 }
 

@@ -1,0 +1,184 @@
+//! Whose an address space is.
+//!
+//! One process has it, as a rule. With `CLONE_VM` (`vfork`, `posix_spawn`) a child borrows its
+//! parent's until it becomes another program or ends, and what it maps stays with the parent.
+
+use hashbrown::HashMap;
+
+use crate::model::{
+    ids::{ProcessId, Stamp},
+    memory::SpaceId,
+};
+
+/// Who has an address space, and since when that is known.
+#[derive(Clone, Copy, Debug)]
+struct Owner {
+    process: ProcessId,
+    since: Stamp,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Owners {
+    by_space: HashMap<SpaceId, Owner>,
+    by_process: HashMap<ProcessId, SpaceId>,
+    /// Borrowed address spaces, by the borrower's thread group.
+    borrowed: HashMap<u32, SpaceId>,
+}
+
+impl Owners {
+    /// A process was seen to use an address space.
+    pub(super) fn used(&mut self, space: SpaceId, process: ProcessId, stamp: Stamp) {
+        if self.borrowed.get(&process.tgid) == Some(&space) && self.by_space.contains_key(&space) {
+            return;
+        }
+        let known = self.by_space.get(&space);
+        if known.is_some_and(|owner| owner.process == process || owner.since > stamp) {
+            return;
+        }
+        self.own(space, process, stamp);
+    }
+
+    fn own(&mut self, space: SpaceId, process: ProcessId, since: Stamp) {
+        if let Some(before) = self.by_space.insert(space, Owner { process, since }) {
+            self.by_process.remove(&before.process);
+        }
+        self.by_process.insert(process, space);
+    }
+
+    /// A child was born that borrows.
+    pub(super) fn lent(&mut self, space: SpaceId, parent: ProcessId, child: u32, stamp: Stamp) {
+        self.used(space, parent, stamp);
+        self.borrowed.insert(child, space);
+    }
+
+    /// A child was born that has its own.
+    pub(super) fn born(&mut self, child: u32) {
+        self.borrowed.remove(&child);
+    }
+
+    /// A process became another program, in a new address space. Returns the one that has ended
+    /// with that, if it was its own.
+    pub(super) fn execed(
+        &mut self,
+        process: ProcessId,
+        space: Option<SpaceId>,
+        stamp: Stamp,
+    ) -> Option<SpaceId> {
+        let ended = self.leave(process);
+        if let Some(space) = space {
+            self.own(space, process, stamp);
+        }
+        ended
+    }
+
+    /// A process has ended. Returns the address space that has ended with it: none where it was
+    /// borrowed, or is lent to another that lives on.
+    pub(super) fn ended(
+        &mut self,
+        process: ProcessId,
+        space: Option<SpaceId>,
+        stamp: Stamp,
+    ) -> Option<SpaceId> {
+        if let Some(space) = space.filter(|_| !self.borrowed.contains_key(&process.tgid)) {
+            self.used(space, process, stamp);
+        }
+        self.leave(process)
+    }
+
+    fn leave(&mut self, process: ProcessId) -> Option<SpaceId> {
+        let borrowed = self.borrowed.remove(&process.tgid);
+        let own = || self.by_process.remove(&process);
+        let space = borrowed.or_else(own)?;
+        // While it is lent it goes on, in the name of the one who made it.
+        let lent = self.borrowed.values().any(|lent| *lent == space);
+        let lives = |owner: &Owner| self.by_process.get(&owner.process) == Some(&space);
+        if lent || self.by_space.get(&space).is_some_and(lives) {
+            return None;
+        }
+        self.by_space.remove(&space);
+        Some(space)
+    }
+
+    /// Whose it is; `None` where no record has told.
+    pub fn of(&self, space: SpaceId) -> Option<ProcessId> {
+        Some(self.by_space.get(&space)?.process)
+    }
+
+    /// The one of a process; `None` where no record has told.
+    pub fn space(&self, process: ProcessId) -> Option<SpaceId> {
+        self.by_process.get(&process).copied()
+    }
+
+    /// How many are known.
+    pub fn len(&self) -> usize {
+        self.by_space.len()
+    }
+
+    /// None is.
+    pub fn is_empty(&self) -> bool {
+        self.by_space.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(tgid: u32) -> ProcessId {
+        ProcessId {
+            tgid,
+            start_ticks: u64::from(tgid),
+        }
+    }
+
+    const SPACE: SpaceId = SpaceId(0x1000);
+
+    #[test]
+    fn what_a_borrower_uses_stays_its_parents() {
+        let mut owners = Owners::default();
+        owners.lent(SPACE, process(1), 2, Stamp(10));
+        owners.used(SPACE, process(2), Stamp(11));
+        assert_eq!(owners.of(SPACE), Some(process(1)));
+        assert_eq!(
+            owners.execed(process(2), Some(SpaceId(0x2000)), Stamp(12)),
+            None
+        );
+        assert_eq!(owners.of(SpaceId(0x2000)), Some(process(2)));
+        assert_eq!(
+            owners.ended(process(2), Some(SpaceId(0x2000)), Stamp(13)),
+            Some(SpaceId(0x2000))
+        );
+        assert_eq!(
+            owners.ended(process(1), Some(SPACE), Stamp(14)),
+            Some(SPACE)
+        );
+        assert!(owners.is_empty() && owners.by_process.is_empty() && owners.borrowed.is_empty());
+    }
+
+    #[test]
+    fn an_address_space_outlives_its_owner_while_it_is_lent() {
+        let mut owners = Owners::default();
+        owners.lent(SPACE, process(1), 2, Stamp(10));
+        assert_eq!(owners.ended(process(1), Some(SPACE), Stamp(11)), None);
+        assert_eq!(owners.of(SPACE), Some(process(1)));
+        assert_eq!(
+            owners.ended(process(2), Some(SPACE), Stamp(12)),
+            Some(SPACE)
+        );
+        // The next that gets the address is another's.
+        owners.used(SPACE, process(3), Stamp(20));
+        assert_eq!(owners.of(SPACE), Some(process(3)));
+    }
+
+    #[test]
+    fn a_late_record_of_the_dead_does_not_take_it_back() {
+        let mut owners = Owners::default();
+        owners.used(SPACE, process(1), Stamp(10));
+        assert_eq!(owners.ended(process(1), None, Stamp(11)), Some(SPACE));
+        owners.used(SPACE, process(3), Stamp(20));
+        owners.used(SPACE, process(1), Stamp(9));
+        assert_eq!(owners.of(SPACE), Some(process(3)));
+        assert_eq!(owners.space(process(1)), None);
+    }
+}

@@ -1,0 +1,131 @@
+//! A finding in one sentence.
+
+use crate::{
+    model::{
+        finding::{Finding, Growth, State, Verdict},
+        resource::{Kind, Resource},
+    },
+    sink::{
+        units::{bytes, duration},
+        words,
+    },
+};
+
+/// What is held, by whom, and why that matters.
+pub(super) fn finding(finding: &Finding) -> String {
+    let who = words::who(&finding.process);
+    if finding.state == State::Resolved {
+        return format!("{who}: {}", resolved(finding));
+    }
+    if finding.verdict == Verdict::Growth {
+        return format!("{who}: {}", grows(finding));
+    }
+    let growth = finding.growth.map_or_else(String::new, rate);
+    format!("{who}: {} {}{growth}", what(finding), fate(finding))
+}
+
+/// `214 TCP sockets from connect_upstream (pool.c:88)`.
+fn what(finding: &Finding) -> String {
+    let count = finding.open_count;
+    let size = finding.open_bytes.map(|size| format!(" ({})", bytes(size)));
+    let size = size.unwrap_or_default();
+    format!(
+        "{count} {}{size}{}",
+        finding.kind.noun(count),
+        whence(finding)
+    )
+}
+
+/// The place, the calls where none is known, and nothing where neither is.
+fn whence(finding: &Finding) -> String {
+    let whence = finding.whence();
+    match finding.kind {
+        _ if whence.is_empty() => whence,
+        Kind::Thread | Kind::Unjoined => format!(" started by {whence}"),
+        _ => format!(" from {whence}"),
+    }
+}
+
+fn fate(finding: &Finding) -> &'static str {
+    match finding.verdict {
+        Verdict::Aged => "held long",
+        Verdict::Leak => never(finding.kind),
+        Verdict::Growth => "growing",
+        Verdict::Left if finding.kind == Kind::SysvShm => "left behind, attached by nobody",
+        Verdict::Left => "still open at exit",
+        Verdict::Inherited => "inherited over exec",
+        Verdict::Cleared => "no longer piling up",
+    }
+}
+
+/// What has not been done with them.
+fn never(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Unjoined => "never joined",
+        Kind::Thread => "never ended",
+        Kind::Zombie => "never waited for",
+        Kind::PosixTimer => "never deleted",
+        kind if kind.resource() == Resource::Mmap => "never unmapped",
+        _ => "never closed",
+    }
+}
+
+fn rate(growth: Growth) -> String {
+    let seconds = growth.window.as_secs_f64();
+    format!(", {:+.1}/s for {seconds:.0} s", growth.slope_per_second)
+}
+
+/// `anonymous memory grows steadily by 3.1 MiB/s for 20 s, from 12 MiB to 80 MiB`.
+fn grows(finding: &Finding) -> String {
+    let memory = memory(finding.kind);
+    let Some(growth) = &finding.growth else {
+        return format!("{memory} grows");
+    };
+    let time = duration(growth.window);
+    let rate = speed(growth.slope_per_second);
+    let (from, how) = growth
+        .trend
+        .map_or((None, ""), |trend| (Some(trend.baseline), how(trend.shape)));
+    let span = match (from, finding.open_bytes) {
+        (Some(from), Some(to)) => format!(", from {} to {}", bytes(from), bytes(to)),
+        _ => String::new(),
+    };
+    format!("{memory} grows{how} by {rate} for {time}{span}")
+}
+
+fn memory(kind: Kind) -> &'static str {
+    if kind == Kind::HeapShm {
+        "shared memory"
+    } else {
+        "anonymous memory"
+    }
+}
+
+fn how(shape: &str) -> &'static str {
+    match shape {
+        "exponential" => " faster and faster",
+        "stepwise" => " in steps",
+        _ => "",
+    }
+}
+
+/// `3.1 MiB/s`; per hour where it is slow.
+fn speed(per_second: f64) -> String {
+    const SLOW: f64 = 65_536.0;
+    if per_second < SLOW {
+        format!("{}/h", bytes((per_second * 3600.0) as u64))
+    } else {
+        format!("{}/s", bytes(per_second as u64))
+    }
+}
+
+fn resolved(finding: &Finding) -> String {
+    if finding.verdict == Verdict::Growth {
+        return format!("{} grows no longer", memory(finding.kind));
+    }
+    let noun = finding.kind.noun(2);
+    format!(
+        "{noun}{}: released, or gone with the process",
+        whence(finding)
+    )
+}
