@@ -173,6 +173,7 @@ impl Ledger {
         if self.processes.was_buried(exited.process) {
             return;
         }
+        self.memory.exited(&exited);
         if !exited.group_dead && !exited.is_last_user() {
             return self.parted(Parting::new(exited, truth));
         }
@@ -310,6 +311,7 @@ impl Ledger {
             epochs.retain(|epoch| !epoch.is_empty());
             !epochs.is_empty()
         });
+        self.memory.forget(cutoff);
         self.give_back();
         judged
     }
@@ -393,6 +395,7 @@ impl Ledger {
             dropped = dropped.saturating_add(epoch.drop_owned_by(process));
         }
         self.oddities.unjudged = self.oddities.unjudged.saturating_add(dropped);
+        self.memory.missed_end(process);
         self.populations.forget(process);
         self.processes.remove(process);
         self.ends.forget(process);

@@ -18,6 +18,7 @@
 mod bitmap;
 mod ends;
 mod epoch;
+pub mod memory;
 mod owners;
 pub mod population;
 pub mod processes;
@@ -30,6 +31,7 @@ use self::{
     bitmap::Assembler,
     ends::Ends,
     epoch::{Epoch, Outcome},
+    memory::Memory,
     population::Populations,
     processes::Processes,
 };
@@ -40,6 +42,7 @@ pub use self::{
 use crate::model::{
     event::{Acquired, Event, Execed, Forked, Occasion, Piece, Released},
     ids::{ProcessId, Stamp, TableId},
+    memory::{MappingId, Range},
     origin::StackId,
     resource::Call,
 };
@@ -57,6 +60,15 @@ pub struct HandleId {
     pub fd: u32,
     /// When it was acquired.
     pub stamp: Stamp,
+}
+
+/// Which acquisition, of a descriptor or of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AcquisitionId {
+    /// Of a descriptor.
+    Handle(HandleId),
+    /// Of memory.
+    Mapping(MappingId),
 }
 
 impl From<&Acquired> for HandleId {
@@ -98,6 +110,8 @@ pub struct Ledger {
     shared: HashMap<u32, TableId>,
     /// Known processes.
     pub processes: Processes,
+    /// Memory that is held.
+    pub memory: Memory,
     /// What each process acquired and released, by kind.
     pub populations: Populations,
     /// What should not have happened.
@@ -127,7 +141,11 @@ impl Ledger {
             Event::Execed(execed) => self.execed(execed),
             Event::Exited(exited) => self.exited(exited),
             Event::Snapshot(piece) => self.snapshot(piece),
-            Event::Mapped(_) | Event::Unmapped(_) | Event::Attached(_) | Event::Detached(_) => {}
+            Event::Mapped(mapped) => self.memory.mapped(mapped, &mut self.populations),
+            Event::Unmapped(unmapped) => self.memory.unmapped(unmapped, &mut self.populations),
+            Event::Detached(detached) => self.memory.detached(detached, &mut self.populations),
+            // Its size is not known yet: `Attached::sized`.
+            Event::Attached(_) => {}
         }
     }
 
@@ -183,6 +201,7 @@ impl Ledger {
     }
 
     fn forked(&mut self, forked: Forked) {
+        self.memory.forked(&forked);
         if let Some(missed) = self.processes.forked(&forked) {
             self.missed_end(missed);
         }
@@ -196,6 +215,7 @@ impl Ledger {
     }
 
     fn execed(&mut self, execed: Execed) {
+        self.memory.execed(&execed);
         if let Some(missed) = self.processes.execed(&execed) {
             self.missed_end(missed);
         }
@@ -319,8 +339,22 @@ impl Ledger {
         }
     }
 
-    /// Remembers where a handle was acquired.
-    pub fn attribute(&mut self, handle: HandleId, stack: StackId) {
+    /// Remembers where something was acquired.
+    pub fn attribute(&mut self, acquisition: AcquisitionId, stack: StackId) {
+        match acquisition {
+            AcquisitionId::Handle(handle) => self.attribute_handle(handle, stack),
+            AcquisitionId::Mapping(id) => {
+                self.memory.attribute(id, stack, &mut self.populations);
+            }
+        }
+    }
+
+    /// Forgets memory that the kernel does not show any more.
+    pub fn refute_memory(&mut self, id: MappingId, range: Range) {
+        self.memory.refute(id, range, &mut self.populations);
+    }
+
+    fn attribute_handle(&mut self, handle: HandleId, stack: StackId) {
         let epochs = self.tables.get_mut(&handle.table).into_iter().flatten();
         let mut held = epochs.filter_map(|epoch| epoch.get_mut(handle.fd, handle.stamp));
         if let Some(held) = held.next() {
@@ -348,6 +382,7 @@ impl Ledger {
             self.ends.len(),
             self.shared.len(),
             self.processes.len(),
+            self.memory.state_count(),
         ]
         .iter()
         .fold(epochs, |sum, count| sum.saturating_add(*count))

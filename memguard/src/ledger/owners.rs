@@ -19,16 +19,39 @@ struct Owner {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct Owners {
+pub(super) struct Owners {
     by_space: HashMap<SpaceId, Owner>,
     by_process: HashMap<ProcessId, SpaceId>,
     /// Borrowed address spaces, by the borrower's thread group.
     borrowed: HashMap<u32, SpaceId>,
+    /// When address spaces ended: what comes late of before is nobody's.
+    ended: HashMap<SpaceId, Stamp>,
 }
 
 impl Owners {
-    /// A process was seen to use an address space.
-    pub(super) fn used(&mut self, space: SpaceId, process: ProcessId, stamp: Stamp) {
+    /// A process was seen to use an address space; false where that was before its last end.
+    pub(super) fn used(&mut self, space: SpaceId, process: ProcessId, stamp: Stamp) -> bool {
+        if self.is_over(space, stamp) {
+            return false;
+        }
+        self.uses(space, process, stamp);
+        true
+    }
+
+    /// Whether an address space has ended since.
+    pub(super) fn is_over(&self, space: SpaceId, stamp: Stamp) -> bool {
+        self.ended.get(&space).is_some_and(|end| stamp <= *end)
+    }
+
+    /// Nothing older comes after this.
+    pub(super) fn forget(&mut self, cutoff: Stamp) {
+        self.ended.retain(|_, end| *end >= cutoff);
+        super::give_back(&mut self.ended);
+        super::give_back(&mut self.by_space);
+        super::give_back(&mut self.by_process);
+    }
+
+    fn uses(&mut self, space: SpaceId, process: ProcessId, stamp: Stamp) {
         if self.borrowed.get(&process.tgid) == Some(&space) && self.by_space.contains_key(&space) {
             return;
         }
@@ -48,7 +71,7 @@ impl Owners {
 
     /// A child was born that borrows.
     pub(super) fn lent(&mut self, space: SpaceId, parent: ProcessId, child: u32, stamp: Stamp) {
-        self.used(space, parent, stamp);
+        self.uses(space, parent, stamp);
         self.borrowed.insert(child, space);
     }
 
@@ -65,8 +88,10 @@ impl Owners {
         space: Option<SpaceId>,
         stamp: Stamp,
     ) -> Option<SpaceId> {
-        let ended = self.leave(process);
+        let ended = self.leave(process, stamp);
         if let Some(space) = space {
+            // Whatever has this address is over, seen or not.
+            self.ended.insert(space, stamp);
             self.own(space, process, stamp);
         }
         ended
@@ -81,12 +106,12 @@ impl Owners {
         stamp: Stamp,
     ) -> Option<SpaceId> {
         if let Some(space) = space.filter(|_| !self.borrowed.contains_key(&process.tgid)) {
-            self.used(space, process, stamp);
+            self.uses(space, process, stamp);
         }
-        self.leave(process)
+        self.leave(process, stamp)
     }
 
-    fn leave(&mut self, process: ProcessId) -> Option<SpaceId> {
+    fn leave(&mut self, process: ProcessId, stamp: Stamp) -> Option<SpaceId> {
         let borrowed = self.borrowed.remove(&process.tgid);
         let own = || self.by_process.remove(&process);
         let space = borrowed.or_else(own)?;
@@ -97,27 +122,24 @@ impl Owners {
             return None;
         }
         self.by_space.remove(&space);
+        self.ended.insert(space, stamp);
         Some(space)
     }
 
     /// Whose it is; `None` where no record has told.
-    pub fn of(&self, space: SpaceId) -> Option<ProcessId> {
+    pub(super) fn of(&self, space: SpaceId) -> Option<ProcessId> {
         Some(self.by_space.get(&space)?.process)
     }
 
     /// The one of a process; `None` where no record has told.
-    pub fn space(&self, process: ProcessId) -> Option<SpaceId> {
+    pub(super) fn space(&self, process: ProcessId) -> Option<SpaceId> {
         self.by_process.get(&process).copied()
     }
 
-    /// How many are known.
-    pub fn len(&self) -> usize {
-        self.by_space.len()
-    }
-
-    /// None is.
-    pub fn is_empty(&self) -> bool {
-        self.by_space.is_empty()
+    /// How much is remembered.
+    pub(super) fn len(&self) -> usize {
+        let counts = [self.by_space.len(), self.borrowed.len(), self.ended.len()];
+        counts.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 }
 
@@ -138,7 +160,7 @@ mod tests {
     fn what_a_borrower_uses_stays_its_parents() {
         let mut owners = Owners::default();
         owners.lent(SPACE, process(1), 2, Stamp(10));
-        owners.used(SPACE, process(2), Stamp(11));
+        assert!(owners.used(SPACE, process(2), Stamp(11)));
         assert_eq!(owners.of(SPACE), Some(process(1)));
         assert_eq!(
             owners.execed(process(2), Some(SpaceId(0x2000)), Stamp(12)),
@@ -153,7 +175,8 @@ mod tests {
             owners.ended(process(1), Some(SPACE), Stamp(14)),
             Some(SPACE)
         );
-        assert!(owners.is_empty() && owners.by_process.is_empty() && owners.borrowed.is_empty());
+        owners.forget(Stamp(15));
+        assert!(owners.len() == 0 && owners.by_process.is_empty(), "{owners:?}");
     }
 
     #[test]
@@ -167,17 +190,17 @@ mod tests {
             Some(SPACE)
         );
         // The next that gets the address is another's.
-        owners.used(SPACE, process(3), Stamp(20));
+        assert!(owners.used(SPACE, process(3), Stamp(20)));
         assert_eq!(owners.of(SPACE), Some(process(3)));
     }
 
     #[test]
     fn a_late_record_of_the_dead_does_not_take_it_back() {
         let mut owners = Owners::default();
-        owners.used(SPACE, process(1), Stamp(10));
+        assert!(owners.used(SPACE, process(1), Stamp(10)));
         assert_eq!(owners.ended(process(1), None, Stamp(11)), Some(SPACE));
-        owners.used(SPACE, process(3), Stamp(20));
-        owners.used(SPACE, process(1), Stamp(9));
+        assert!(owners.used(SPACE, process(3), Stamp(20)));
+        assert!(!owners.used(SPACE, process(1), Stamp(9)));
         assert_eq!(owners.of(SPACE), Some(process(3)));
         assert_eq!(owners.space(process(1)), None);
     }

@@ -110,23 +110,37 @@ impl Populations {
     }
 
     pub(super) fn acquired(&mut self, held: &Held) {
-        let population = self.entry(held.into());
+        self.count_acquired(held.into());
+    }
+
+    pub(super) fn count_acquired(&mut self, group: GroupId) {
+        let population = self.entry(group);
         population.acquired = population.acquired.saturating_add(1);
+    }
+
+    pub(super) fn count_released(&mut self, group: GroupId, life: Option<Duration>) {
+        let population = self.entry(group);
+        population.released = population.released.saturating_add(1);
+        if let Some(life) = life {
+            population.lived(life);
+        }
+    }
+
+    /// One that was counted as of the first is of the second.
+    pub(super) fn moved(&mut self, from: GroupId, to: GroupId) {
+        let population = self.entry(from);
+        population.acquired = population.acquired.saturating_sub(1);
+        self.count_acquired(to);
     }
 
     /// It is known now where a held handle was acquired.
     pub(super) fn attributed(&mut self, before: &Held, after: &Held) {
-        let population = self.entry(before.into());
-        population.acquired = population.acquired.saturating_sub(1);
-        self.acquired(after);
+        self.moved(before.into(), after.into());
     }
 
     pub(super) fn released(&mut self, held: &Held, at: Option<Stamp>) {
-        let population = self.entry(held.into());
-        population.released = population.released.saturating_add(1);
-        if let Some(at) = at {
-            population.lived(at.since(held.acquired.stamp));
-        }
+        let life = at.map(|at| at.since(held.acquired.stamp));
+        self.count_released(held.into(), life);
     }
 
     fn entry(&mut self, group: GroupId) -> &mut Population {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::{
     ids::{ProcessId, Stamp},
     origin::StackId,
-    resource::Call,
+    resource::{Call, Kind},
 };
 
 /// Bytes of a page on the architectures that memguard supports.
@@ -85,6 +85,36 @@ pub struct Mapped {
     pub protection: u8,
     /// `MAP_*` of mmap(2); zero for other calls than `mmap`.
     pub flags: u32,
+}
+
+/// `MAP_STACK` of mmap(2): the stack of a thread.
+const MAP_STACK: u32 = libc::MAP_STACK as u32;
+/// `MAP_NORESERVE`.
+const MAP_NORESERVE: u32 = libc::MAP_NORESERVE as u32;
+
+impl Mapped {
+    /// What it is.
+    pub fn kind(&self) -> Kind {
+        if self.is_stack() {
+            return Kind::Thread;
+        }
+        Kind::made_by(self.call, u64::from(self.flags))
+    }
+
+    /// The stack of a thread.
+    pub fn is_stack(&self) -> bool {
+        self.call == Call::Mmap && self.flags & MAP_STACK != 0
+    }
+
+    /// Address space that was only set aside, to be made accessible later.
+    pub fn is_reservation(&self) -> bool {
+        self.call == Call::Mmap && self.protection == 0
+    }
+
+    /// Memory that nothing is promised for until it is touched.
+    pub fn is_unreserved(&self) -> bool {
+        self.flags & MAP_NORESERVE != 0
+    }
 }
 
 impl From<&Mapped> for MappingId {

@@ -45,7 +45,7 @@ use tokio::sync::mpsc::Receiver;
 
 use self::{symbolize::Symbolizer, worker::Task};
 use crate::{
-    ledger::HandleId,
+    ledger::AcquisitionId,
     model::{
         ids::{ProcessId, Stamp},
         origin::{ModuleEvent, NamedStack, StackId, Window},
@@ -69,7 +69,7 @@ pub type ModuleSource = Box<dyn FnMut(&mut dyn FnMut(ModuleEvent)) + Send>;
 #[derive(Debug)]
 pub struct Work {
     /// What was acquired; comes back in the answer.
-    pub handle: HandleId,
+    pub acquisition: AcquisitionId,
     /// Who acquired it.
     pub process: ProcessId,
     /// When: which of the process's modules were mapped then.
@@ -85,7 +85,7 @@ pub enum Answer {
     /// A window was unwound.
     Unwound {
         /// As in [`Work`].
-        handle: HandleId,
+        acquisition: AcquisitionId,
         /// As in [`Work`].
         process: ProcessId,
         /// What came out; equal stacks have equal numbers.

@@ -24,11 +24,11 @@ fn own() -> ProcessId {
 fn work(fd: u32, process: ProcessId, stamp: u64) -> Work {
     let stamp = Stamp(stamp);
     Work {
-        handle: HandleId {
+        acquisition: AcquisitionId::Handle(HandleId {
             table: TableId(1),
             fd,
             stamp,
-        },
+        }),
         process,
         stamp,
         window: testing::window(1 << 16),
@@ -46,7 +46,11 @@ fn next(origins: &mut Origins) -> Answer {
 
 fn unwound(answer: Answer) -> (u32, StackId) {
     match answer {
-        Answer::Unwound { handle, stack, .. } => (handle.fd, stack),
+        Answer::Unwound {
+            acquisition: AcquisitionId::Handle(handle),
+            stack,
+            ..
+        } => (handle.fd, stack),
         other => panic!("{other:?}"),
     }
 }

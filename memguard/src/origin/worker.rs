@@ -164,7 +164,7 @@ impl Worker {
             unwound.incomplete.is_some().into(),
         );
         Answer::Unwound {
-            handle: work.handle,
+            acquisition: work.acquisition,
             process: work.process,
             stack: self.stacks.intern(unwound),
         }

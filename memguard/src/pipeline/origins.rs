@@ -9,9 +9,8 @@ use tokio::time::{Instant, timeout};
 use super::Agent;
 use crate::{
     decode,
-    ledger::{HandleId, Judgement, Sweep},
+    ledger::{AcquisitionId, Judgement, Sweep},
     model::{
-        event::Acquired,
         ids::{ProcessId, Stamp},
         origin::{NamedStack, Origin, StackId},
     },
@@ -102,15 +101,21 @@ impl Stacks {
     }
 
     /// Has a window unwound, where one was copied.
-    pub(super) fn unwind(&mut self, acquired: &Acquired, record: &[u8]) {
+    pub(super) fn unwind(
+        &mut self,
+        acquisition: AcquisitionId,
+        process: ProcessId,
+        stamp: Stamp,
+        record: &[u8],
+    ) {
         let (Some(origins), Some(window)) = (&mut self.origins, decode::window(record)) else {
             return;
         };
         // Refused ones are counted there.
         let _queued = origins.unwind(Work {
-            handle: HandleId::from(acquired),
-            process: acquired.process,
-            stamp: acquired.stamp,
+            acquisition,
+            process,
+            stamp,
             window,
         });
     }
@@ -259,7 +264,9 @@ impl Agent {
 
     fn hear(&mut self, answer: Answer) {
         match answer {
-            Answer::Unwound { handle, stack, .. } => self.ledger.attribute(handle, stack),
+            Answer::Unwound {
+                acquisition, stack, ..
+            } => self.ledger.attribute(acquisition, stack),
             Answer::Barrier(number) => self.stacks.passed = number,
             Answer::Named { stacks, .. } => {
                 let named = stacks

@@ -15,6 +15,8 @@ use crate::{
     regs::Arguments,
 };
 
+/// As a rule; the call does not tell.
+const READ_WRITE: u64 = 3;
 const MREMAP_FIXED: u64 = 2;
 const MREMAP_DONTUNMAP: u64 = 4;
 
@@ -51,7 +53,7 @@ pub(super) fn moved(caller: Caller, address: u64) -> Option<New> {
     Some(New {
         range: new,
         call: Call::Mremap,
-        detail: map_detail(0, 0, new.pages),
+        detail: map_detail(READ_WRITE, 0, new.pages),
         over: arguments.fourth() & MREMAP_FIXED != 0,
     })
 }

@@ -1,0 +1,164 @@
+//! Memory that is held: what is in each address space, and whose it is.
+
+use super::{
+    owners::Owners,
+    population::{GroupId, Populations},
+    space::{Gone, Spaces},
+};
+use crate::model::{
+    event::{Execed, Exited, Forked},
+    ids::{ProcessId, Stamp},
+    memory::{Detached, Mapped, MappingId, Piece, Range, SpaceId, Unmapped},
+    origin::StackId,
+};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Memory {
+    spaces: Spaces,
+    owners: Owners,
+}
+
+impl Memory {
+    pub(super) fn mapped(&mut self, mapped: Mapped, populations: &mut Populations) {
+        if !self.owners.used(mapped.space, mapped.process, mapped.stamp) {
+            return;
+        }
+        if let Some(group) = self.group(&mapped, None) {
+            populations.count_acquired(group);
+        }
+        let Self { spaces, owners } = self;
+        spaces.mapped(mapped, &mut released(owners, populations));
+    }
+
+    pub(super) fn unmapped(&mut self, unmapped: Unmapped, populations: &mut Populations) {
+        let Self { spaces, owners } = self;
+        spaces.unmapped(unmapped, &mut released(owners, populations));
+    }
+
+    pub(super) fn detached(&mut self, detached: Detached, populations: &mut Populations) {
+        let Self { spaces, owners } = self;
+        spaces.detached(detached, &mut released(owners, populations));
+    }
+
+    pub(super) fn forked(&mut self, forked: &Forked) {
+        match forked.space.filter(|_| forked.shares_space) {
+            Some(space) => self
+                .owners
+                .lent(space, forked.parent, forked.child, forked.stamp),
+            None => self.owners.born(forked.child),
+        }
+    }
+
+    pub(super) fn execed(&mut self, execed: &Execed) {
+        let Execed {
+            process,
+            space,
+            stamp,
+            ..
+        } = *execed;
+        let ended = self.owners.execed(process, space, stamp);
+        for over in ended.into_iter().chain(space) {
+            self.spaces.died(over, stamp);
+        }
+    }
+
+    pub(super) fn exited(&mut self, exited: &Exited) {
+        if !exited.group_dead {
+            return;
+        }
+        let stamp = exited.stamp;
+        if let Some(over) = self.owners.ended(exited.process, exited.space, stamp) {
+            self.spaces.died(over, stamp);
+        }
+    }
+
+    /// The end of a process was missed: as of the youngest that is known of it.
+    pub(super) fn missed_end(&mut self, process: ProcessId) {
+        let Some(space) = self.owners.space(process) else {
+            return;
+        };
+        let youngest = self.spaces.pieces(space).map(|piece| piece.mapped.stamp);
+        let stamp = youngest.max().unwrap_or_default();
+        if let Some(over) = self.owners.ended(process, Some(space), stamp) {
+            self.spaces.died(over, stamp);
+        }
+    }
+
+    /// Nothing older than this comes any more.
+    pub(super) fn forget(&mut self, cutoff: Stamp) {
+        self.spaces.forget_holes(cutoff);
+        self.owners.forget(cutoff);
+    }
+
+    /// Remembers where memory was acquired.
+    pub(super) fn attribute(
+        &mut self,
+        id: MappingId,
+        stack: StackId,
+        populations: &mut Populations,
+    ) {
+        let Some((mapped, before)) = self.spaces.attribute(id, stack) else {
+            return;
+        };
+        let groups = [before, Some(stack)].map(|stack| self.group(&mapped, stack));
+        if let [Some(from), Some(to)] = groups {
+            populations.moved(from, to);
+        }
+    }
+
+    /// The kernel shows nothing of it in this range any more.
+    pub(super) fn refute(&mut self, id: MappingId, range: Range, populations: &mut Populations) {
+        let Self { spaces, owners } = self;
+        spaces.refute(id, range, &mut released(owners, populations));
+    }
+
+    fn group(&self, mapped: &Mapped, stack: Option<StackId>) -> Option<GroupId> {
+        group(&self.owners, mapped, stack)
+    }
+
+    /// Which group a piece counts to; `None` where its address space is over.
+    pub fn group_of(&self, piece: &Piece) -> Option<GroupId> {
+        self.group(&piece.mapped, piece.stack)
+    }
+
+    /// All that is held, in no order.
+    pub fn held(&self) -> impl Iterator<Item = Piece> {
+        self.spaces.all()
+    }
+
+    /// What a process holds, by address.
+    pub fn held_by(&self, process: ProcessId) -> impl Iterator<Item = Piece> {
+        let space = self.owners.space(process);
+        space.into_iter().flat_map(|space| self.spaces.pieces(space))
+    }
+
+    /// Whether an address space has ended since: then nobody asks what was in it.
+    pub fn is_over(&self, space: SpaceId, stamp: Stamp) -> bool {
+        self.owners.is_over(space, stamp)
+    }
+
+    /// State that a soak test watches.
+    pub fn state_count(&self) -> usize {
+        self.spaces.state_count().saturating_add(self.owners.len())
+    }
+}
+
+fn group(owners: &Owners, mapped: &Mapped, stack: Option<StackId>) -> Option<GroupId> {
+    Some(GroupId {
+        process: owners.of(mapped.space)?,
+        kind: mapped.kind(),
+        stack,
+        topic: None,
+    })
+}
+
+/// Counts what is reported as gone.
+fn released(owners: &Owners, populations: &mut Populations) -> impl FnMut(Gone) {
+    |gone| {
+        if let Some(group) = group(owners, &gone.mapped, gone.stack) {
+            let life = gone.at.map(|at| at.since(gone.mapped.stamp));
+            populations.count_released(group, life);
+        }
+    }
+}
