@@ -2,20 +2,42 @@
 
 use super::text;
 
+/// What follows the path of a group that was removed while processes were in it.
+const DELETED: &[u8] = b" (deleted)";
+
 /// The v2 path of `/proc/PID/cgroup`; where that says nothing, the longest v1 path.
 pub(super) fn path(file: &[u8]) -> Option<String> {
     let lines = || file.split(|&byte| byte == b'\n').filter_map(hierarchy);
-    let unified = lines().find_map(|(id, path)| (id == b"0").then_some(path));
+    let unified = lines().find_map(|(id, _, path)| (id == b"0").then_some(path));
     let told = unified.filter(|path| *path != b"/");
-    let path = told.or_else(|| lines().map(|(_, path)| path).max_by_key(|path| path.len()))?;
-    Some(text(path.strip_suffix(b" (deleted)").unwrap_or(path)))
+    let path = told.or_else(|| {
+        lines()
+            .map(|(_, _, path)| path)
+            .max_by_key(|path| path.len())
+    })?;
+    Some(text(path.strip_suffix(DELETED).unwrap_or(path)))
 }
 
-/// Hierarchy id and path of one line, `4:memory:/a/b`; a path may hold more colons.
-fn hierarchy(line: &[u8]) -> Option<(&[u8], &[u8])> {
+/// The path in the v1 hierarchy that has a controller, else in v2's, which then has it; and whether
+/// it is v2's. Without the mark of a removed group: those above it still bind.
+pub(super) fn of_controller<'a>(file: &'a [u8], controller: &[u8]) -> Option<(bool, &'a [u8])> {
+    let lines = || file.split(|&byte| byte == b'\n').filter_map(hierarchy);
+    let has = |controllers: &[u8]| {
+        controllers
+            .split(|&byte| byte == b',')
+            .any(|one| one == controller)
+    };
+    let first =
+        lines().find_map(|(_, controllers, path)| has(controllers).then_some((false, path)));
+    let unified = || lines().find_map(|(id, _, path)| (id == b"0").then_some((true, path)));
+    let (unified, path) = first.or_else(unified)?;
+    Some((unified, path.strip_suffix(DELETED).unwrap_or(path)))
+}
+
+/// Hierarchy id, controllers and path of one line, `4:memory:/a/b`; a path may hold more colons.
+fn hierarchy(line: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let mut parts = line.splitn(3, |&byte| byte == b':');
-    let (id, _controllers, path) = (parts.next()?, parts.next()?, parts.next()?);
-    Some((id, path))
+    Some((parts.next()?, parts.next()?, parts.next()?))
 }
 
 /// The container that a cgroup path belongs to, the innermost where containers are nested.

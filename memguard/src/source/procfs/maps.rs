@@ -2,20 +2,16 @@
 
 use std::{ops::ControlFlow, str, sync::Arc};
 
-use rustix::{
-    buffer::spare_capacity,
-    fs::makedev,
-    io::{read, retry_on_intr},
-};
+use rustix::fs::makedev;
 
-use super::{BUFFER, ProcError, Procfs, text};
+use super::{ProcError, Procfs, text};
 use crate::model::origin::{Mapping, Module};
 
 /// Most mappings that are taken of one process.
 pub const MAPPINGS: usize = 4096;
 
 /// The most that is read: 65 530 mappings, which is the kernel's default limit, with long paths.
-const BYTES: usize = 16 * 1024 * 1024;
+pub(super) const BYTES: usize = 16 * 1024 * 1024;
 
 /// What the kernel calls the code that it maps into every process.
 pub const VDSO: &str = "[vdso]";
@@ -27,19 +23,8 @@ impl Procfs {
     /// Executable memory of a process that is of a file, or the vdso, by address; at most
     /// [`MAPPINGS`]. Empty for a zombie. No build ids: the files have them.
     pub fn mappings(&self, tgid: u32) -> Result<Vec<Mapping>, ProcError> {
-        let mappings = self.code(&format!("{tgid}/maps"))?;
-        if !mappings.is_empty() {
-            return Ok(mappings);
-        }
-        let Some(tid) = self.stand_in(tgid)? else {
-            return Ok(mappings);
-        };
-        self.code(&format!("{tgid}/task/{tid}/maps"))
-    }
-
-    fn code(&self, place: &str) -> Result<Vec<Mapping>, ProcError> {
         let mut mappings = Vec::new();
-        self.each_line(place, |line| {
+        self.each_line_of(tgid, "maps", BYTES, |line| {
             mappings.extend(parse(line));
             if mappings.len() < MAPPINGS {
                 ControlFlow::Continue(())
@@ -48,35 +33,6 @@ impl Procfs {
             }
         })?;
         Ok(mappings)
-    }
-
-    /// Calls `each` for every line, without its end; [`BYTES`] at most. A line that does not fit
-    /// the buffer is the last: the kernel prints none.
-    fn each_line(
-        &self,
-        place: &str,
-        mut each: impl FnMut(&[u8]) -> ControlFlow<()>,
-    ) -> Result<(), ProcError> {
-        let file = self.open(place, rustix::fs::OFlags::empty())?;
-        self.with_buffer(|buffer| {
-            for _ in 0..BYTES / BUFFER {
-                let count = retry_on_intr(|| read(&file, spare_capacity(buffer)))
-                    .map_err(|errno| self.fail(place, errno))?;
-                let Some(end) = buffer.iter().rposition(|&byte| byte == b'\n') else {
-                    break;
-                };
-                let lines = buffer.get(..end).unwrap_or_default();
-                if lines
-                    .split(|&byte| byte == b'\n')
-                    .any(|line| each(line).is_break())
-                    || count == 0
-                {
-                    break;
-                }
-                buffer.drain(..=end);
-            }
-            Ok(())
-        })
     }
 }
 
@@ -105,7 +61,7 @@ fn parse(line: &[u8]) -> Option<Mapping> {
 }
 
 /// Two hexadecimal numbers.
-fn pair(field: &[u8], separator: char) -> Option<(u64, u64)> {
+pub(super) fn pair(field: &[u8], separator: char) -> Option<(u64, u64)> {
     let (first, second) = str::from_utf8(field).ok()?.split_once(separator)?;
     let number = |digits| u64::from_str_radix(digits, 16).ok();
     Some((number(first)?, number(second)?))

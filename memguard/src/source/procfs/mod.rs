@@ -1,27 +1,40 @@
 //! What `/proc` tells: who runs, what it holds, what a descriptor is, how much memory is resident.
 //!
 //! [`Procfs`] opens, reads and lists below a root that is an argument; the files beside it add what
-//! is known about one family of `/proc` files each: `family`, `process` and `threads` who runs,
-//! `descriptors`, `look` and `sockets` what is open, `memory` sizes and limits. [`census()`] counts
-//! it all for one process. Everything found there is untrusted: names are bytes that a process
-//! chose, files vanish in the middle, and none of it panics. Text is lossy UTF-8 (`U+FFFD`) and may
-//! hold control characters; sinks escape them.
+//! is known about one family of `/proc` files each: `family`, `process`, `threads` and `children`
+//! who runs, `descriptors`, `look` and `sockets` what is open, `usage` sizes and counts, `ranges`
+//! and `smaps` what is mapped, `limits`, `ceilings`, `controllers` and `host` what stops growth,
+//! `sysv` what outlives processes. [`census()`] counts all descriptors of one process. Everything
+//! found there is untrusted: names are bytes that a process chose, files vanish in the middle, and
+//! none of it panics. Text is lossy UTF-8 (`U+FFFD`) and may hold control characters; sinks escape
+//! them.
 
+mod ceilings;
 mod census;
 mod cgroup;
+mod children;
+mod controllers;
 mod descriptors;
 mod error;
 mod family;
+mod host;
 mod kind;
+mod limits;
+mod lines;
 mod look;
 pub mod maps;
-mod memory;
 mod process;
+mod ranges;
+mod smaps;
 mod sockets;
 mod stat;
+mod sysv;
 mod tally;
 mod threads;
+mod usage;
 
+#[cfg(test)]
+mod growth;
 #[cfg(test)]
 mod parity;
 #[cfg(test)]
@@ -45,9 +58,15 @@ pub use self::{
     census::{CENSUS_DESCRIPTORS, CensusRound, census},
     cgroup::container_id,
     error::ProcError,
+    host::HostMemory,
     kind::{fold_target, kind_of_target, socket_inode},
+    limits::Limits,
     look::Seen,
+    ranges::MappedRange,
+    smaps::Residency,
     sockets::{SOCKET_ROWS, SocketTable},
+    sysv::Segment,
+    usage::Detail,
 };
 
 /// Size of the reused buffer: one `getdents64` lists about a thousand descriptors, and nearly every

@@ -18,11 +18,11 @@ use super::{
 use crate::model::{ids::Stamp, resource::Kind};
 
 /// A `cat` that waits for input, killed at the end.
-struct Cat(Child);
+pub(super) struct Cat(pub(super) Child);
 
 impl Cat {
     /// It has answered, so its loader has opened and closed what it needs.
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let mut command = Command::new("cat");
         let command = command
             .arg("-")

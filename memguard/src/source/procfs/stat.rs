@@ -13,6 +13,8 @@ pub(super) struct Stat {
     pub(super) parent: u32,
     /// Kernel flags, field 9.
     pub(super) flags: u32,
+    /// Threads, with a leader that has exited, field 20.
+    pub(super) threads: u32,
     /// Start in clock ticks since boot, field 22.
     pub(super) start_ticks: u64,
 }
@@ -35,7 +37,8 @@ impl Stat {
             state: *fields.next()?.as_bytes().first()?,
             parent: fields.next()?.parse().ok()?,
             flags: fields.nth(9 - 5)?.parse().ok()?,
-            start_ticks: fields.nth(22 - 10)?.parse().ok()?,
+            threads: fields.nth(20 - 10)?.parse().ok()?,
+            start_ticks: fields.nth(22 - 21)?.parse().ok()?,
         })
     }
 
@@ -51,7 +54,7 @@ mod tests {
     use super::*;
 
     const REST: &[u8] =
-        b" S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4711 2998272 417 18446744073709551615\n";
+        b" S 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 3 0 4711 2998272 417 18446744073709551615\n";
 
     #[test]
     fn the_name_ends_at_the_last_parenthesis() {
@@ -72,9 +75,10 @@ mod tests {
                 stat.state,
                 stat.parent,
                 stat.flags,
+                stat.threads,
                 stat.start_ticks,
             );
-            assert_eq!(found, (expected, b'S', 1, 4194560, 4711));
+            assert_eq!(found, (expected, b'S', 1, 4194560, 3, 4711));
         }
     }
 
@@ -111,6 +115,7 @@ mod tests {
                 state,
                 parent: 1,
                 flags,
+                threads: 1,
                 start_ticks: 1,
             };
             assert_eq!(stat.alive(), alive, "{} {flags:#x}", char::from(state));

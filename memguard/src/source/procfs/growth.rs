@@ -1,0 +1,358 @@
+//! The real `/proc`: memory and counts that grow because this process makes them, and what it costs
+//! to see that.
+
+use std::{
+    fmt::Debug,
+    hint::black_box,
+    process::{Command, Stdio, id},
+    ptr::null_mut,
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    fs::{MemfdFlags, ftruncate, memfd_create},
+    mm::{Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap, mmap_anonymous, mprotect},
+    process::{Resource, getrlimit},
+};
+
+use super::{parity::Cat, testing::real, *};
+use crate::model::memory::{PAGE, Range};
+
+const MIB: usize = 1 << 20;
+
+/// Inaccessible memory, so that no neighbour merges with what is made accessible inside; unmapped
+/// at the end.
+struct Area {
+    at: *mut libc::c_void,
+    length: usize,
+}
+
+impl Area {
+    fn reserve(length: usize) -> Self {
+        // SAFETY: new memory at an address that the kernel chooses.
+        let at =
+            unsafe { mmap_anonymous(null_mut(), length, ProtFlags::empty(), MapFlags::PRIVATE) };
+        let area = Self {
+            at: at.unwrap(),
+            length,
+        };
+        // SAFETY: advice on memory of our own.
+        unsafe { madvise(area.at, length, Advice::LinuxNoHugepage) }.unwrap();
+        area
+    }
+
+    fn inside(&self, offset: usize) -> *mut libc::c_void {
+        assert!(offset < self.length);
+        self.at.wrapping_byte_add(offset)
+    }
+
+    fn open(&self, offset: usize, length: usize) {
+        assert!(offset + length <= self.length);
+        // SAFETY: memory of our own.
+        unsafe {
+            mprotect(
+                self.inside(offset),
+                length,
+                MprotectFlags::READ | MprotectFlags::WRITE,
+            )
+        }
+        .unwrap();
+    }
+
+    fn touch(&self, offset: usize, length: usize) {
+        assert!(offset + length <= self.length);
+        for page in (offset..offset + length).step_by(PAGE as usize) {
+            // SAFETY: writable memory of our own.
+            unsafe {
+                self.inside(page).cast::<u8>().write_volatile(1);
+            }
+        }
+    }
+
+    fn range(&self, offset: usize, length: usize) -> Range {
+        Range::of(self.inside(offset).addr() as u64, length as u64).unwrap()
+    }
+}
+
+impl Drop for Area {
+    fn drop(&mut self) {
+        // SAFETY: nothing refers to the memory any more.
+        unsafe { rustix::mm::munmap(self.at, self.length) }.unwrap();
+    }
+}
+
+#[test]
+fn what_is_touched_is_resident_to_the_page() {
+    let area = Area::reserve(10 * MIB);
+    area.open(MIB, 8 * MIB);
+    area.touch(MIB, 4 * MIB);
+    let asked = [
+        area.range(0, MIB),
+        area.range(MIB, 8 * MIB),
+        area.range(9 * MIB, MIB),
+    ];
+    let found = real().residency(id(), &asked).unwrap();
+    let [before, inside, after] = &found[..] else {
+        panic!("{found:?}");
+    };
+    for guard in [before, after] {
+        let sizes = [
+            guard.mapped_bytes,
+            guard.accessible_bytes,
+            guard.resident_bytes,
+        ];
+        assert_eq!(sizes, [MIB as u64, 0, 0]);
+    }
+    let sizes = [inside.mapped_bytes, inside.accessible_bytes];
+    assert_eq!(sizes, [8 * MIB as u64; 2]);
+    assert_eq!(inside.resident_bytes + inside.swap_bytes, 4 * MIB as u64);
+    assert_eq!((inside.estimated, inside.noreserve_bytes), (false, 0));
+    assert_eq!((&inside.name, inside.huge_bytes), (&None, 0));
+}
+
+#[test]
+fn part_of_a_mapping_is_an_estimate() {
+    let area = Area::reserve(10 * MIB);
+    area.open(MIB, 8 * MIB);
+    area.touch(MIB, 4 * MIB);
+    let asked = [area.range(MIB, 4 * MIB), area.range(5 * MIB, 4 * MIB)];
+    let found = real().residency(id(), &asked).unwrap();
+    for half in found {
+        assert_eq!(half.resident_bytes + half.swap_bytes, 2 * MIB as u64);
+        assert!(half.estimated);
+    }
+}
+
+#[test]
+fn every_protection_is_a_mapping() {
+    let area = Area::reserve(256 * PAGE as usize);
+    let procfs = real();
+    let before = procfs.map_count(id()).unwrap();
+    for page in (0..256).step_by(2) {
+        area.open(page * PAGE as usize, PAGE as usize);
+    }
+    let after = procfs.map_count(id()).unwrap();
+    assert!(after > before + 200, "{before} {after}");
+    let whole = area.range(0, area.length);
+    let mapped = procfs.mapped_ranges(id()).unwrap();
+    let inside = mapped
+        .iter()
+        .filter(|mapped| mapped.range.common(whole) == Some(mapped.range));
+    let readable = inside.filter(|mapped| mapped.protection == 3 && !mapped.shared);
+    assert_eq!(readable.count(), 128);
+}
+
+#[test]
+fn statm_and_status_agree() {
+    let cat = Cat::start();
+    let (procfs, tgid) = (real(), cat.0.id());
+    let least = procfs.usage(tgid, Detail::LEAST).unwrap();
+    let all = procfs.usage(tgid, Detail::ALL).unwrap();
+    assert_eq!(least.size_bytes, all.size_bytes);
+    // From 6.2 on the counters are per CPU, and not every file of every version sums them up.
+    let near = |one: u64, other: u64| one.abs_diff(other) < MIB as u64;
+    assert!(
+        near(least.resident_bytes, all.resident_bytes),
+        "{least:?} {all:?}"
+    );
+    assert!(
+        near(least.anonymous_bytes, all.anonymous_bytes),
+        "{least:?} {all:?}"
+    );
+    assert_eq!((all.threads, all.timers), (Some(1), Some(0)));
+    assert!(all.shmem_bytes.is_some() && all.anonymous_bytes > 0);
+    let kernel_thread = 2;
+    if procfs.name(kernel_thread).as_deref() == Some("kthreadd") {
+        assert_eq!(procfs.usage(kernel_thread, Detail::LEAST), None);
+        assert_eq!(procfs.usage(kernel_thread, Detail::ALL), None);
+    }
+}
+
+#[test]
+fn a_mapped_memfd_that_grows_is_shared_memory() {
+    let memfd = memfd_create("grows", MemfdFlags::CLOEXEC).unwrap();
+    ftruncate(&memfd, 8 * MIB as u64).unwrap();
+    let (length, shared) = (8 * MIB, MapFlags::SHARED);
+    // SAFETY: new memory at an address that the kernel chooses.
+    let at = unsafe {
+        mmap(
+            null_mut(),
+            length,
+            ProtFlags::READ | ProtFlags::WRITE,
+            shared,
+            &memfd,
+            0,
+        )
+    };
+    let area = Area {
+        at: at.unwrap(),
+        length,
+    };
+    let shmem = || {
+        real()
+            .usage(id(), Detail::ALL)
+            .unwrap()
+            .shmem_bytes
+            .unwrap()
+    };
+    let before = shmem();
+    area.touch(0, length);
+    let grown = shmem().saturating_sub(before);
+    assert!(grown >= 7 * MIB as u64, "{grown}");
+    let found = real()
+        .residency(id(), &[area.range(0, length)])
+        .unwrap()
+        .remove(0);
+    assert_eq!(found.resident_bytes, length as u64);
+    assert_eq!(found.name.as_deref(), Some(&b"/memfd:grows (deleted)"[..]));
+}
+
+#[test]
+fn timers_are_counted_until_they_are_deleted() {
+    let count = || real().usage(id(), Detail::ALL).unwrap().timers;
+    let before = count().unwrap();
+    // SAFETY: all zeros are a valid value.
+    let mut event: libc::sigevent = unsafe { std::mem::zeroed() };
+    event.sigev_notify = libc::SIGEV_NONE;
+    let mut timer: libc::timer_t = null_mut();
+    // SAFETY: both pointers are to locals.
+    let made = unsafe { libc::timer_create(libc::CLOCK_MONOTONIC, &raw mut event, &raw mut timer) };
+    assert_eq!((made, count()), (0, Some(before + 1)));
+    assert!(
+        real()
+            .timer_ceiling(id())
+            .is_none_or(|ceiling| ceiling.used > 0)
+    );
+    // SAFETY: the timer exists.
+    assert_eq!(unsafe { libc::timer_delete(timer) }, 0);
+    assert_eq!(count(), Some(before));
+}
+
+#[test]
+fn threads_are_counted() {
+    let count = || real().usage(id(), Detail::ALL).unwrap().threads.unwrap();
+    assert!(count() >= 2 && real().thread_count(id()).unwrap() >= 2);
+}
+
+#[test]
+fn a_child_that_nobody_waited_for_is_a_zombie() {
+    let mut child = Command::new("true").stdin(Stdio::null()).spawn().unwrap();
+    let procfs = real();
+    let process = procfs.identity(child.id()).unwrap();
+    assert_eq!(procfs.parent(process), Some(id()));
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !procfs.is_zombie(process) {
+        assert!(Instant::now() < deadline, "true does not end");
+    }
+    assert_eq!(procfs.usage(process.tgid, Detail::LEAST), None);
+    assert!(!procfs.is_zombie(procfs.identity(id()).unwrap()));
+    child.wait().unwrap();
+    assert!(!procfs.is_zombie(process));
+    assert_eq!(procfs.parent(process), None);
+}
+
+#[test]
+fn a_segment_is_seen_until_it_is_removed() {
+    // SAFETY: takes numbers and returns one.
+    let shmid = unsafe { libc::shmget(libc::IPC_PRIVATE, 3 * MIB, 0o640 | libc::IPC_CREAT) };
+    assert!(shmid >= 0);
+    let seen = real().segment(shmid).unwrap().unwrap();
+    assert_eq!(
+        (seen.size, seen.creator, seen.attached),
+        (3 * MIB as u64, id(), 0)
+    );
+    assert_eq!((seen.perms, seen.removed), (0o640, false));
+    assert!(real().segments().unwrap().contains(&seen));
+    // SAFETY: removing takes no structure.
+    let removed = unsafe { libc::shmctl(shmid, libc::IPC_RMID, null_mut()) };
+    assert_eq!(removed, 0);
+    assert_eq!(real().segment(shmid).unwrap(), None);
+}
+
+#[test]
+fn ceilings_are_those_that_bind_this_process() {
+    let procfs = real();
+    let memory = procfs.memory_ceilings(id());
+    assert!(
+        memory.iter().any(|ceiling| ceiling.name == "MemTotal"),
+        "{memory:?}"
+    );
+    for ceiling in memory.iter().chain(&procfs.thread_ceilings(id())) {
+        assert!(
+            ceiling.used > 0 && ceiling.used < ceiling.value,
+            "{ceiling:?}"
+        );
+    }
+    let limits = procfs.limits(id()).unwrap();
+    assert_eq!(limits.address_space, getrlimit(Resource::As).current);
+    assert_eq!(limits.data, getrlimit(Resource::Data).current);
+    assert_eq!(limits.processes, getrlimit(Resource::Nproc).current);
+    assert!(procfs.map_ceiling(id()).unwrap().used > 10);
+    assert!(procfs.boot_id().is_some_and(|id| id.len() == 36));
+}
+
+/// How long one reading takes, the fastest of some rounds.
+fn cost<T: Debug>(what: &str, rounds: u32, mut reading: impl FnMut() -> T) {
+    let mut round = || {
+        let start = Instant::now();
+        for _ in 0..rounds {
+            black_box(reading());
+        }
+        start.elapsed() / rounds
+    };
+    let fastest = (0..7).map(|_| round()).min().unwrap();
+    println!("{what:<44} {:>12.2} us", fastest.as_nanos() as f64 / 1000.0);
+}
+
+#[test]
+#[ignore = "prints what readings cost; meant for a release build"]
+fn costs() {
+    let cat = Cat::start();
+    let (procfs, tgid) = (real(), cat.0.id());
+    let process = procfs.identity(tgid).unwrap();
+    let threads = Detail {
+        threads: true,
+        ..Detail::LEAST
+    };
+    let apart = Detail {
+        apart: true,
+        ..Detail::LEAST
+    };
+    cost("usage, least (statm)", 2000, || {
+        procfs.usage(tgid, Detail::LEAST)
+    });
+    cost("usage, threads (statm, stat)", 2000, || {
+        procfs.usage(tgid, threads)
+    });
+    cost("usage, apart (status)", 2000, || procfs.usage(tgid, apart));
+    cost("usage, all (status, timers)", 2000, || {
+        procfs.usage(tgid, Detail::ALL)
+    });
+    cost("usage, least, of a kernel thread", 2000, || {
+        procfs.usage(2, Detail::LEAST)
+    });
+    cost("timers", 2000, || procfs.timers(tgid));
+    cost("is_zombie", 2000, || procfs.is_zombie(process));
+    cost("limits", 2000, || procfs.limits(tgid));
+    cost("swaps (meminfo)", 1000, || procfs.swaps());
+    cost("memory_ceilings", 200, || procfs.memory_ceilings(tgid));
+    cost("thread_ceilings", 200, || procfs.thread_ceilings(tgid));
+    cost("segments", 1000, || procfs.segments());
+    cost("map_count", 500, || procfs.map_count(tgid));
+    cost("mapped_ranges", 500, || procfs.mapped_ranges(tgid));
+    cost("residency, small", 500, || {
+        procfs.residency(tgid, &[Range::ALL])
+    });
+    let area = Area::reserve(20_000 * PAGE as usize);
+    for page in (0..20_000).step_by(2) {
+        area.open(page * PAGE as usize, PAGE as usize);
+    }
+    let ranges: Vec<_> = (0..10_000).map(|n| area.range(n * 8192, 8192)).collect();
+    cost("map_count, 20 000 mappings", 5, || procfs.map_count(id()));
+    cost("residency, 10 000 ranges, 20 000 mappings", 3, || {
+        procfs.residency(id(), &ranges).unwrap().len()
+    });
+    cost("usage, least, 20 000 mappings", 1000, || {
+        procfs.usage(id(), Detail::LEAST)
+    });
+}
