@@ -6,6 +6,8 @@ use std::{path::PathBuf, str::FromStr, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use memguard_common::event::WINDOW_SHIFTS;
 
+use crate::detect::growth::Rules;
+
 /// What is shown without arguments.
 pub const FIRST_RUN: &str = "\
 memguard catches resource leaks in running programs: descriptors and sockets that are never closed.
@@ -108,6 +110,24 @@ pub struct WatchArgs {
     /// How long a handle must be held to be looked at
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub min_age: Duration,
+    /// Tell when the anonymous memory of a process reaches this size
+    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = bytes)]
+    pub rss_warning: u64,
+    /// … and this; what grows beyond it is critical at any pace
+    #[arg(long, value_name = "SIZE", default_value = "512M", value_parser = bytes)]
+    pub rss_critical: u64,
+    /// … and this, even where it was reached before memguard came
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    pub rss_emergency: Option<u64>,
+    /// Growth of a process per hour that is a finding
+    #[arg(long, value_name = "SIZE", default_value = "50M", value_parser = bytes)]
+    pub growth_warning: u64,
+    /// Growth of a process per hour that is critical
+    #[arg(long, value_name = "SIZE", default_value = "100M", value_parser = bytes)]
+    pub growth_critical: u64,
+    /// At the end, write what memguard believes that each process has mapped
+    #[arg(long, hide = true)]
+    pub show_mappings: bool,
     /// End with exit code 1 on these findings
     #[arg(long, value_name = "GATE", default_value = "never")]
     pub fail_on: WatchGate,
@@ -279,6 +299,43 @@ pub enum RunGate {
     Leak,
     /// At least so many handles were open at exit.
     Left(u64),
+}
+
+impl WatchArgs {
+    /// What of memory counts as growth.
+    pub fn rules(&self) -> Rules {
+        const HOUR: f64 = 3600.0;
+        Rules {
+            warm_up: self.warm_up,
+            growth_warning: self.growth_warning as f64 / HOUR,
+            growth_critical: self.growth_critical as f64 / HOUR,
+            size_warning: Some(self.rss_warning),
+            size_critical: Some(self.rss_critical),
+            emergency: self.rss_emergency,
+            ..Rules::default()
+        }
+    }
+}
+
+/// A size as `512M` or `1.5G`, or in bytes; units are powers of 1024.
+fn bytes(text: &str) -> Result<u64, String> {
+    let invalid = || format!("{text:?} is no size: use for example 512M or 2G");
+    let upper = text.trim().to_ascii_uppercase();
+    let upper = upper.trim_end_matches('B').trim_end_matches('I');
+    let digits = upper.trim_end_matches(['K', 'M', 'G', 'T']);
+    let shift = match upper.strip_prefix(digits).unwrap_or_default() {
+        "" => 0,
+        "K" => 10,
+        "M" => 20,
+        "G" => 30,
+        "T" => 40,
+        _ => return Err(invalid()),
+    };
+    let number: f64 = digits.trim().parse().ok().ok_or_else(invalid)?;
+    let size = number * f64::from(shift).exp2();
+    // Beyond 2^53 no float is a whole number of bytes any more.
+    let whole = size.is_finite() && (1.0..9e15).contains(&size);
+    whole.then_some(size as u64).ok_or_else(invalid)
 }
 
 impl CommonArgs {

@@ -1,7 +1,7 @@
 //! Piles up while the process runs.
 
 use super::{Check, Detector, Evidence, Subject};
-use crate::model::finding::Verdict;
+use crate::model::{finding::Verdict, ids::Stamp};
 
 /// Suspects a group that acquired again and again although its survivors stay:
 ///
@@ -23,7 +23,7 @@ impl Detector for Accumulation {
         let Some(oldest) = subject.late().next() else {
             return Check::Clear;
         };
-        let ripe = subject.now.since(oldest.acquired.stamp) >= subject.min_age * 2;
+        let ripe = subject.now.since(oldest) >= subject.min_age * 2;
         if !ripe && subject.population.released == 0 {
             return Check::Recheck;
         }
@@ -47,12 +47,8 @@ fn keeps_acquiring(subject: &Subject<'_>) -> bool {
             let Some(oldest) = subject.late().next() else {
                 return false;
             };
-            let outlived = oldest.acquired.stamp.after(life);
-            subject
-                .late()
-                .filter(|held| held.acquired.stamp > outlived)
-                .count()
-                >= AGAIN
+            let outlived = oldest.after(life);
+            subject.late().filter(|stamp| *stamp > outlived).count() >= AGAIN
         }
         None => tenths(subject) >= TENTHS,
     }
@@ -61,13 +57,13 @@ fn keeps_acquiring(subject: &Subject<'_>) -> bool {
 /// In how many tenths of the observed life the survivors were acquired.
 fn tenths(subject: &Subject<'_>) -> u32 {
     let life = subject.now.since(subject.observed_from).as_nanos().max(1);
-    let tenth = |stamp: crate::model::ids::Stamp| {
+    let tenth = |stamp: Stamp| {
         let at = stamp.since(subject.observed_from).as_nanos();
         (at.saturating_mul(10) / life).min(9) as u32
     };
     let hit = subject
         .late()
-        .fold(0u32, |hit, held| hit | 1 << tenth(held.acquired.stamp));
+        .fold(0u32, |hit, stamp| hit | 1 << tenth(stamp));
     hit.count_ones()
 }
 
@@ -87,8 +83,8 @@ fn confidence(subject: &Subject<'_>) -> f64 {
 mod tests {
     use std::time::Duration;
 
-    use super::{super::testing::held, *};
-    use crate::{detect::History, ledger::population::Population, model::ids::Stamp};
+    use super::*;
+    use crate::{detect::History, ledger::population::Population};
 
     fn climbing() -> History {
         let mut history = History::default();
@@ -99,7 +95,8 @@ mod tests {
     }
 
     fn check(seconds: &[f64], history: &History) -> Check {
-        let survivors: Vec<_> = seconds.iter().map(|second| held(3, *second)).collect();
+        let at = |second: &f64| Stamp((second * 1e9) as u64);
+        let survivors: Vec<_> = seconds.iter().map(at).collect();
         let population = Population::default();
         Accumulation.check(&Subject {
             survivors: &survivors,

@@ -28,14 +28,14 @@ impl Detector for Age {
 mod tests {
     use std::time::Duration;
 
-    use super::{super::testing::held, *};
+    use super::*;
     use crate::{detect::History, ledger::population::Population, model::ids::Stamp};
 
     #[test]
     fn what_came_during_the_warm_up_is_resident() {
         let (population, history) = (Population::default(), History::default());
         for (second, expected) in [(5.0, false), (61.0, true)] {
-            let survivors = [held(3, second)];
+            let survivors = [Stamp((second * 1e9) as u64)];
             let subject = Subject {
                 survivors: &survivors,
                 population: &population,

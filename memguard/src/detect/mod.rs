@@ -10,16 +10,16 @@ use std::time::Duration;
 
 pub use self::{accumulation::Accumulation, age::Age, history::History};
 use crate::{
-    ledger::{Held, population::Population},
+    ledger::population::Population,
     model::{finding::Verdict, ids::Stamp},
 };
 
-/// Handles of one process and kind that have been held for the minimum age, and what else is known
-/// of their group.
+/// Handles, or mappings, of one process and kind that have been held for the minimum age, and what
+/// else is known of their group.
 #[derive(Debug)]
 pub struct Subject<'a> {
-    /// The survivors, oldest first.
-    pub survivors: &'a [Held],
+    /// When the survivors were acquired, the oldest first.
+    pub survivors: &'a [Stamp],
     /// What the group acquired and released, and how long the released ones lived.
     pub population: &'a Population,
     /// How many survivors there were before.
@@ -36,11 +36,10 @@ pub struct Subject<'a> {
 
 impl<'a> Subject<'a> {
     /// Survivors that were acquired after the warm-up.
-    pub fn late(&self) -> impl Iterator<Item = &'a Held> {
+    pub fn late(&self) -> impl Iterator<Item = Stamp> + 'a {
         let warm_at = self.warm_at;
-        self.survivors
-            .iter()
-            .filter(move |held| held.acquired.stamp > warm_at)
+        let survivors = self.survivors.iter().copied();
+        survivors.filter(move |stamp| *stamp > warm_at)
     }
 }
 
@@ -86,34 +85,4 @@ pub fn check(detectors: &[Box<dyn Detector>], subject: &Subject<'_>) -> Check {
         }
     }
     result
-}
-
-#[cfg(test)]
-pub(crate) mod testing {
-    use super::*;
-    use crate::model::{
-        event::Acquired,
-        ids::{ProcessId, TableId},
-        resource::Call,
-    };
-
-    /// A handle acquired at this second.
-    pub(crate) fn held(fd: u32, second: f64) -> Held {
-        let stamp = Stamp((second * 1e9) as u64);
-        let process = ProcessId {
-            tgid: 1,
-            start_ticks: 0,
-        };
-        let acquired = Acquired {
-            stamp,
-            table: TableId(1),
-            fd,
-            process,
-            tid: 1,
-            exec_id: 0,
-            call: Call::Socket,
-            detail: 0,
-        };
-        Held::from(acquired)
-    }
 }

@@ -130,7 +130,9 @@ impl Memory {
     /// What a process holds, by address.
     pub fn held_by(&self, process: ProcessId) -> impl Iterator<Item = Piece> {
         let space = self.owners.space(process);
-        space.into_iter().flat_map(|space| self.spaces.pieces(space))
+        space
+            .into_iter()
+            .flat_map(|space| self.spaces.pieces(space))
     }
 
     /// Whether an address space has ended since: then nobody asks what was in it.

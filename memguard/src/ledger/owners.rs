@@ -139,7 +139,9 @@ impl Owners {
     /// How much is remembered.
     pub(super) fn len(&self) -> usize {
         let counts = [self.by_space.len(), self.borrowed.len(), self.ended.len()];
-        counts.iter().fold(0, |sum, count| sum.saturating_add(*count))
+        counts
+            .iter()
+            .fold(0, |sum, count| sum.saturating_add(*count))
     }
 }
 
@@ -176,7 +178,10 @@ mod tests {
             Some(SPACE)
         );
         owners.forget(Stamp(15));
-        assert!(owners.len() == 0 && owners.by_process.is_empty(), "{owners:?}");
+        assert!(
+            owners.len() == 0 && owners.by_process.is_empty(),
+            "{owners:?}"
+        );
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::model::{
-    finding::{Evidence, Finding, Limit},
+    finding::{Evidence, Finding, Limit, Severity},
     ids::{ProcessId, Stamp},
+    memory::Range,
     process::ProcessInfo,
     resource::Kind,
 };
@@ -18,6 +19,10 @@ pub enum Report {
     Census(Census),
     /// A finding was opened, updated or resolved.
     Finding(Box<Finding>),
+    /// A size that is told when it is reached was reached.
+    Crossed(Box<Crossing>),
+    /// What memguard believes that a process has mapped.
+    Mappings(Mappings),
     /// A watched process ended and was judged.
     Exited(ProcessExited),
     /// Losses began, or what the programs can see changed.
@@ -73,6 +78,34 @@ pub struct Census {
     pub rows: Vec<CensusRow>,
     /// Not every descriptor was looked at (there were more than the census reads).
     pub partial: bool,
+}
+
+/// A process has reached a size that is told when it is reached. No verdict: nothing may be wrong.
+#[derive(Clone, Debug)]
+pub struct Crossing {
+    /// When that was seen.
+    pub stamp: Stamp,
+    /// Who.
+    pub process: Arc<ProcessInfo>,
+    /// How loud to be about it.
+    pub severity: Severity,
+    /// The option that sets the size, or the name of the ceiling that is near.
+    pub name: &'static str,
+    /// The size, or the ceiling, in bytes.
+    pub value: u64,
+    /// What is in use, in bytes.
+    pub used: u64,
+}
+
+/// What memguard believes that a process has mapped since it came into sight.
+#[derive(Clone, Debug)]
+pub struct Mappings {
+    /// When.
+    pub stamp: Stamp,
+    /// Who.
+    pub process: Arc<ProcessInfo>,
+    /// By address.
+    pub ranges: Vec<Range>,
 }
 
 /// A watched process ended.

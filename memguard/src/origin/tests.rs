@@ -4,6 +4,7 @@ use std::{process::Command, sync::mpsc, time::Duration};
 
 use super::*;
 use crate::{
+    ledger::{AcquisitionId, HandleId},
     model::{
         ids::TableId,
         origin::{Incomplete, Mapping},

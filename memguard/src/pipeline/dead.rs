@@ -115,6 +115,8 @@ impl Agent {
         self.ledger.populations.forget(process);
         self.losses.forget(process);
         self.strangers.forget(process);
+        self.usages.forget(process);
+        self.ended.ended(process, stamp);
         let End {
             info: process,
             evidence,

@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 
 use super::{Agent, dead::is_own};
 use crate::{
-    detect::{self, Check, History, Subject},
+    detect::{self, Check, Detector, History, Subject},
     ledger::{
         HandleId, Held,
         population::{GroupId, Population},
@@ -17,7 +17,7 @@ use crate::{
         origin::Origin,
         process::ProcessInfo,
         report::Report,
-        resource::{Call, Kind},
+        resource::{Call, Kind, Resource},
     },
     source::{
         kernel,
@@ -48,6 +48,14 @@ impl Agent {
     pub(super) fn judge_living(&mut self) {
         self.find_strangers();
         let now = kernel::now();
+        self.judge_descriptors(now);
+        self.judge_mappings(now);
+        self.sample(now);
+        self.judge_usage(now);
+        self.out.flush();
+    }
+
+    fn judge_descriptors(&mut self, now: Stamp) {
         let groups = self.survivors(now);
         self.clear_vanished(&groups, now);
         let mut looks = LOOKS;
@@ -61,7 +69,7 @@ impl Agent {
                 .entry(group)
                 .or_default()
                 .record(now, survivors.len() as u64);
-            if !matches!(self.check(group, &survivors, now), Check::Suspect(_)) {
+            if !matches!(self.check_held(group, &survivors, now), Check::Suspect(_)) {
                 self.resolve(group, now);
                 continue;
             }
@@ -72,7 +80,6 @@ impl Agent {
             let verified = self.look_at(group, survivors, &mut looks, now);
             self.conclude_living(&verified, now);
         }
-        self.out.flush();
     }
 
     /// Handles held for the minimum age, by group, oldest first. What came over an exec belongs to
@@ -113,25 +120,36 @@ impl Agent {
     }
 
     fn clear_vanished(&mut self, groups: &BTreeMap<GroupId, Vec<Held>>, now: Stamp) {
-        self.piles.retain(|group, _| groups.contains_key(group));
-        let vanished = |group: GroupId| !groups.contains_key(&group);
+        let vanished = |group: GroupId| is_descriptor(group) && !groups.contains_key(&group);
+        self.piles.retain(|group, _| !vanished(*group));
         for finding in self.findings.cleared_where(vanished, now) {
             self.out.report(&Report::Finding(Box::new(finding)));
         }
     }
 
-    fn resolve(&mut self, group: GroupId, now: Stamp) {
+    pub(super) fn resolve(&mut self, group: GroupId, now: Stamp) {
         for finding in self.findings.cleared_where(|open| open == group, now) {
             self.out.report(&Report::Finding(Box::new(finding)));
         }
     }
 
-    fn check(&self, group: GroupId, survivors: &[Held], now: Stamp) -> Check {
+    fn check_held(&self, group: GroupId, survivors: &[Held], now: Stamp) -> Check {
+        let stamps: Vec<_> = survivors.iter().map(|held| held.acquired.stamp).collect();
+        self.check(&self.detectors, group, &stamps, now)
+    }
+
+    pub(super) fn check(
+        &self,
+        detectors: &[Box<dyn Detector>],
+        group: GroupId,
+        survivors: &[Stamp],
+        now: Stamp,
+    ) -> Check {
         let population = self.ledger.populations.get(group);
         let history = self.piles.get(&group).cloned().unwrap_or_default();
         let observed_from = self.observed_from(group.process);
         detect::check(
-            &self.detectors,
+            detectors,
             &Subject {
                 survivors,
                 population: &population,
@@ -144,7 +162,7 @@ impl Agent {
         )
     }
 
-    fn observed_from(&self, process: ProcessId) -> Stamp {
+    pub(super) fn observed_from(&self, process: ProcessId) -> Stamp {
         let born = self
             .ledger
             .processes
@@ -193,7 +211,7 @@ impl Agent {
     /// Judges anew what is left after verification, and reports it.
     fn conclude_living(&mut self, verified: &Verified, now: Stamp) {
         let group = verified.group;
-        let Check::Suspect(evidence) = self.check(group, &verified.survivors, now) else {
+        let Check::Suspect(evidence) = self.check_held(group, &verified.survivors, now) else {
             return;
         };
         let population = self.ledger.populations.get(group);
@@ -208,7 +226,7 @@ impl Agent {
         }
     }
 
-    fn living(&mut self, process: ProcessId) -> Arc<ProcessInfo> {
+    pub(super) fn living(&mut self, process: ProcessId) -> Arc<ProcessInfo> {
         let known = self.ledger.processes.get(process);
         self.identities.living(&self.procfs, process, known)
     }
@@ -325,7 +343,11 @@ impl Agent {
     }
 }
 
-fn growth(history: &History) -> Option<Growth> {
+fn is_descriptor(group: GroupId) -> bool {
+    matches!(group.kind.resource(), Resource::Fd | Resource::Socket)
+}
+
+pub(super) fn growth(history: &History) -> Option<Growth> {
     let (slope_per_second, seconds) = history.slope()?;
     Some(Growth {
         slope_per_second,

@@ -6,35 +6,44 @@
 
 mod census;
 mod dead;
+mod growth;
+mod idle;
 mod living;
 mod losses;
+mod mappings;
 mod origins;
 mod output;
 mod run;
 mod strangers;
+mod usage;
 mod watch;
 
 use std::time::Duration;
 
 use hashbrown::HashMap;
 
-use self::{living::Piles, losses::Losses, origins::Stacks, output::Outputs, strangers::Strangers};
+use self::{
+    idle::Ended, living::Piles, losses::Losses, origins::Stacks, output::Outputs,
+    strangers::Strangers, usage::Usages,
+};
 pub use self::{run::run, watch::watch};
 use crate::{
     cli::KindFilter,
     decode::decode,
-    detect::Detector,
+    detect::{Detector, growth::Rules},
     failure::Failure,
     findings::Findings,
     identify::Identities,
-    ledger::Ledger,
+    ledger::{AcquisitionId, Ledger},
     model::{
         event::Event,
         ids::{ProcessId, Stamp},
+        memory::{Attached, Mapped},
         report::{Report, Started},
         resource::{Kind, Resource},
     },
     preflight::Facts,
+    sampler::Sampler,
     source::{
         kernel::{self, Kernel, Ring, Sizes, Target},
         procfs::Procfs,
@@ -55,6 +64,8 @@ pub struct Judging {
     pub interval: Duration,
     /// Which handles to report.
     pub kinds: Vec<KindFilter>,
+    /// What of memory counts as growth.
+    pub sizes: Rules,
 }
 
 impl Judging {
@@ -86,6 +97,8 @@ struct Agent {
     losses: Losses,
     strangers: Strangers,
     stacks: Stacks,
+    usages: Usages,
+    ended: Ended,
     out: Outputs,
     judging: Judging,
     attached_at: Stamp,
@@ -111,11 +124,14 @@ impl Agent {
         let poll = |error| Failure::caused("cannot poll the ring buffer", error);
         let ring = kernel.ring().map_err(poll)?;
         let stacks = Stacks::start();
+        let procfs = Procfs::new("/proc");
+        let sampler = Sampler::new(judging.interval);
+        let usages = Usages::new(sampler, judging.sizes, procfs.swaps());
         Ok(Self {
             kernel,
             ring,
             ledger: Ledger::new(),
-            procfs: Procfs::new("/proc"),
+            procfs,
             identities: Identities::default(),
             findings: Findings::new(judging.interval),
             detectors: crate::detect::all(),
@@ -123,6 +139,8 @@ impl Agent {
             losses: Losses::default(),
             strangers: Strangers::default(),
             stacks,
+            usages,
+            ended: Ended::default(),
             out,
             judging,
             attached_at,
@@ -157,9 +175,10 @@ impl Agent {
             ledger,
             stacks,
             tally,
+            procfs,
             ..
         } = self;
-        ring.drain(|record| take(ledger, stacks, tally, record))
+        ring.drain(|record| take(ledger, stacks, tally, procfs, record))
     }
 
     /// Takes everything that was in the ring when this was called. A flood may fill it as fast as
@@ -189,10 +208,11 @@ impl Agent {
             ledger,
             stacks,
             tally,
+            procfs,
             ..
         } = self;
         let taken = kernel.nursery.sweep(cutoff, &sweep.dead, |record| {
-            take(ledger, stacks, tally, record);
+            take(ledger, stacks, tally, procfs, record);
         });
         self.tally.swept += taken;
         self.drain_past();
@@ -230,15 +250,43 @@ impl Agent {
     }
 }
 
-fn take(ledger: &mut Ledger, stacks: &mut Stacks, tally: &mut Tally, record: &[u8]) {
+fn take(
+    ledger: &mut Ledger,
+    stacks: &mut Stacks,
+    tally: &mut Tally,
+    procfs: &Procfs,
+    record: &[u8],
+) {
     let Ok(event) = decode(record) else {
         tally.undecodable += 1;
         return;
     };
-    if let Event::Acquired(acquired) = &event {
-        stacks.unwind(acquired, record);
+    let event = match event {
+        Event::Attached(attached) => match sized(attached, procfs) {
+            Some(mapped) => Event::Mapped(mapped),
+            None => return,
+        },
+        event => event,
+    };
+    match &event {
+        Event::Acquired(acquired) => {
+            let id = AcquisitionId::Handle(acquired.into());
+            stacks.unwind(id, acquired.process, acquired.stamp, record);
+        }
+        // Nobody asks where memory was acquired that is gone with its process.
+        Event::Mapped(mapped) if !ledger.memory.is_over(mapped.space, mapped.stamp) => {
+            let id = AcquisitionId::Mapping(mapped.into());
+            stacks.unwind(id, mapped.process, mapped.stamp, record);
+        }
+        _ => {}
     }
     ledger.apply(event);
+}
+
+/// A segment is attached whole; one that is gone by now is attached by nobody.
+fn sized(attached: Attached, procfs: &Procfs) -> Option<Mapped> {
+    let segment = procfs.segment(attached.segment).ok().flatten()?;
+    attached.sized(segment.size)
 }
 
 /// What helps where the kernel refuses.

@@ -17,6 +17,7 @@ use super::{
 use crate::{
     cli::{RunArgs, RunGate},
     command::{self, ExecError, Gated, Invoker, Running},
+    detect::growth::Rules,
     failure::Failure,
     model::{
         finding::Verdict,
@@ -61,6 +62,10 @@ async fn follow(
         warm_up: args.warm_up,
         interval: JUDGE,
         kinds: args.common.kinds.clone(),
+        sizes: Rules {
+            warm_up: args.warm_up,
+            ..Rules::default()
+        },
     };
     let mut agent = Agent::start(facts, sizes(&args.common), judging, out)?;
     let listeners = signals()?;

@@ -45,6 +45,7 @@ pub fn watch(args: &WatchArgs) -> Result<u8, Failure> {
             warm_up: args.warm_up,
             interval: args.interval,
             kinds: args.common.kinds.clone(),
+            sizes: args.rules(),
         };
         let mut agent = Agent::start(&facts, sizes(&args.common), judging, out)?;
         let mut watch = Watch::new(args)?;
@@ -306,6 +307,9 @@ impl Agent {
 
     async fn end_watch(mut self, args: &WatchArgs) -> u8 {
         self.settle().await;
+        if args.show_mappings {
+            self.show_mappings();
+        }
         let summary = self.summary();
         let lost = !summary.evidence.conclusive();
         self.out.report(&Report::Stopped(Box::new(summary)));

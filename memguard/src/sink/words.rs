@@ -5,7 +5,7 @@ use crate::{
     model::{
         finding::Limit,
         process::ProcessInfo,
-        report::{Census, Health, ProcessExited, Report, Started},
+        report::{Census, Crossing, Health, Mappings, ProcessExited, Report, Started},
     },
     sink::{
         Redaction, outcome, sentence,
@@ -22,6 +22,8 @@ pub(super) fn body(report: &Report, redaction: Redaction) -> String {
         Report::Started(it) => format!("{}: {}", watching(it, redaction), probes(it)),
         Report::Census(it) => format!("{}: {}", who(&it.process), census(it)),
         Report::Finding(it) => sentence::finding(it),
+        Report::Crossed(it) => crossed(it),
+        Report::Mappings(it) => mappings(it),
         Report::Exited(it) => exited(it),
         Report::Health(it) => health(it),
         Report::RunSummary(it) | Report::Stopped(it) => outcome::verdict(it),
@@ -67,6 +69,25 @@ fn share(limit: &Limit) -> Option<String> {
     let percent = u128::from(limit.used) * 100 / u128::from(limit.value).max(1);
     let finite = limit.value != 0 && limit.value != u64::MAX;
     finite.then(|| format!(" ({percent} % of {} {})", limit.name, limit.value))
+}
+
+/// `api[4242]: 260 MiB in use, above --rss-warning 256 MiB`.
+pub(super) fn crossed(crossing: &Crossing) -> String {
+    let Crossing {
+        name, value, used, ..
+    } = *crossing;
+    let who = who(&crossing.process);
+    let (used, value) = (bytes(used), bytes(value));
+    if name.starts_with("--") {
+        format!("{who}: {used} of anonymous memory, above {name} {value}")
+    } else {
+        format!("{who}: {used} of {name} {value} in use")
+    }
+}
+
+fn mappings(mappings: &Mappings) -> String {
+    let ranges = count(mappings.ranges.len() as u64, "range", "ranges");
+    format!("{}: {ranges} mapped", who(&mappings.process))
 }
 
 /// `api[4242] exited with 0, 16 descriptors left`.

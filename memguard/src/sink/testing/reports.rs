@@ -10,7 +10,10 @@ use crate::model::{
     ids::Stamp,
     memory::Range,
     origin::{BuildId, Incomplete, Module, NamedFrame, NamedStack, Origin, StackId},
-    report::{Census, CensusRow, Health, ProcessExited, Report, RunExit, Started, Summary},
+    report::{
+        Census, CensusRow, Crossing, Health, Mappings, ProcessExited, Report, RunExit, Started,
+        Summary,
+    },
     resource::{Call, Kind},
 };
 
@@ -196,13 +199,26 @@ pub(in crate::sink) fn growth() -> Finding {
     }
 }
 
+const RANGE: Range = Range {
+    start: 0x7f31_0000_0000,
+    end: 0x7f31_0010_0000,
+};
+
+fn crossing() -> Crossing {
+    Crossing {
+        stamp: Stamp(501 * SECOND),
+        process: process(),
+        severity: Severity::Warn,
+        name: "--rss-warning",
+        value: 256 << 20,
+        used: 260 << 20,
+    }
+}
+
 /// Mappings that nobody unmaps.
 fn mappings() -> Finding {
     let sample = Sample {
-        handle: Handle::Memory(Range {
-            start: 0x7f31_0000_0000,
-            end: 0x7f31_0010_0000,
-        }),
+        handle: Handle::Memory(RANGE),
         call: Some(Call::Mmap),
         target: None,
         ..sample(0)
@@ -348,6 +364,12 @@ pub(in crate::sink) fn reports() -> Vec<Report> {
         Report::Finding(Box::new(resolved)),
         Report::Finding(Box::new(growth())),
         Report::Finding(Box::new(mappings())),
+        Report::Crossed(Box::new(crossing())),
+        Report::Mappings(Mappings {
+            stamp: Stamp(501 * SECOND),
+            process: process(),
+            ranges: vec![RANGE],
+        }),
         Report::Exited(exited()),
         Report::Exited(untold),
         Report::Health(health()),

@@ -149,7 +149,7 @@ impl<W: Write> TextSink<W> {
         match report {
             Report::Census(census) => self.hold_census(page, census),
             Report::Finding(finding) => self.finding(page, finding),
-            Report::Exited(_) => {}
+            Report::Exited(_) | Report::Mappings(_) => {}
             other => {
                 self.release(page);
                 self.tell(page, other);
@@ -161,9 +161,10 @@ impl<W: Write> TextSink<W> {
     fn tell(&mut self, page: &mut Page, report: &Report) {
         match report {
             Report::Started(it) => self.started(page, it),
+            Report::Crossed(it) => page.paragraph("HIGH  ", Paint::Warn, &words::crossed(it)),
             Report::Health(it) => page.paragraph("LOST  ", Paint::Warn, &words::health(it)),
             Report::RunSummary(it) | Report::Stopped(it) => self.summary(page, it),
-            Report::Census(_) | Report::Finding(_) | Report::Exited(_) => {}
+            Report::Census(_) | Report::Finding(_) | Report::Mappings(_) | Report::Exited(_) => {}
         }
     }
 

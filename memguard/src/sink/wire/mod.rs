@@ -7,6 +7,7 @@
 mod agent;
 mod census;
 mod finding;
+mod memory;
 mod payload;
 mod process;
 mod schema;
@@ -20,9 +21,10 @@ pub use self::{
     agent::{Agent, Cost, Exit, Health, MissingProbe, Pid, Probes, RunExit, Summary},
     census::{Census, CensusKind, CensusTarget},
     finding::{Evidence, Finding, Growth, Limit, Sample, Source},
+    memory::{Mappings, Threshold},
     payload::{
-        AgentStarted, AgentSummary, CensusTaken, EventName, FindingChanged, HealthChanged, Payload,
-        ProcessExited,
+        AgentStarted, AgentSummary, CensusTaken, EventName, FindingChanged, HealthChanged,
+        MappingsShown, Payload, ProcessExited, ThresholdCrossed,
     },
     process::{Container, Creation, Executable, Host, Linux, Process, Service, User},
     schema::schema,
@@ -103,6 +105,8 @@ fn stamp(report: &Report) -> Stamp {
         Report::Started(it) => it.stamp,
         Report::Census(it) => it.stamp,
         Report::Finding(it) => it.last_seen,
+        Report::Crossed(it) => it.stamp,
+        Report::Mappings(it) => it.stamp,
         Report::Exited(it) => it.stamp,
         Report::Health(it) => it.stamp,
         Report::RunSummary(it) | Report::Stopped(it) => it.stamp,
@@ -114,6 +118,8 @@ fn subject(report: &Report) -> Option<&ProcessInfo> {
         Report::Started(_) | Report::Health(_) => None,
         Report::Census(it) => Some(&it.process),
         Report::Finding(it) => Some(&it.process),
+        Report::Crossed(it) => Some(&it.process),
+        Report::Mappings(it) => Some(&it.process),
         Report::Exited(it) => Some(&it.process),
         Report::RunSummary(it) | Report::Stopped(it) => it.exit.as_ref()?.process.as_deref(),
     }
@@ -121,7 +127,10 @@ fn subject(report: &Report) -> Option<&ProcessInfo> {
 
 fn severity(report: &Report) -> (&'static str, u8) {
     let severity = match report {
-        Report::Started(_) | Report::Census(_) | Report::Exited(_) => Severity::Info,
+        Report::Started(_) | Report::Census(_) | Report::Mappings(_) | Report::Exited(_) => {
+            Severity::Info
+        }
+        Report::Crossed(it) => it.severity,
         Report::Finding(it) => it.severity,
         Report::Health(_) => Severity::Warn,
         Report::RunSummary(it) | Report::Stopped(it) => summary_severity(it),

@@ -14,6 +14,7 @@ use crate::{
         agent::{Agent, Exit, Health, Summary},
         census::Census,
         finding::{Evidence, Finding},
+        memory::{Mappings, Threshold},
         scribe::{Scribe, Text},
         stack::Stack,
     },
@@ -37,6 +38,12 @@ pub enum EventName {
     /// The handles were released, or the process is gone.
     #[serde(rename = "memguard.finding.resolved")]
     FindingResolved,
+    /// A process has reached a size that is told when it is reached.
+    #[serde(rename = "memguard.threshold.crossed")]
+    ThresholdCrossed,
+    /// What memguard believes that a process has mapped; asked for with `--show-mappings`.
+    #[serde(rename = "memguard.mappings")]
+    Mappings,
     /// A watched process ended and was judged.
     #[serde(rename = "memguard.process.exited")]
     ProcessExited,
@@ -61,6 +68,8 @@ impl EventName {
                 State::Updated => Self::FindingUpdated,
                 State::Resolved => Self::FindingResolved,
             },
+            Report::Crossed(_) => Self::ThresholdCrossed,
+            Report::Mappings(_) => Self::Mappings,
             Report::Exited(_) => Self::ProcessExited,
             Report::Health(_) => Self::HealthChanged,
             Report::RunSummary(_) => Self::RunSummary,
@@ -80,6 +89,8 @@ pub enum Payload {
     Started(AgentStarted),
     Census(CensusTaken),
     Finding(Box<FindingChanged>),
+    Crossed(ThresholdCrossed),
+    Mappings(MappingsShown),
     Exited(ProcessExited),
     Health(HealthChanged),
     Summary(Box<AgentSummary>),
@@ -108,6 +119,20 @@ pub struct FindingChanged {
     pub stack: Option<Stack>,
     /// How far it can be trusted.
     pub evidence: Evidence,
+}
+
+/// Details of `memguard.threshold.crossed`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ThresholdCrossed {
+    /// What was reached.
+    pub threshold: Threshold,
+}
+
+/// Details of `memguard.mappings`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct MappingsShown {
+    /// What is held.
+    pub mappings: Mappings,
 }
 
 /// Details of `memguard.process.exited`.
@@ -151,6 +176,12 @@ impl Payload {
                 stack: it.origin.as_ref().map(|origin| Stack::new(origin, scribe)),
                 evidence: Evidence::new(&it.evidence, scribe),
             })),
+            Report::Crossed(it) => Self::Crossed(ThresholdCrossed {
+                threshold: Threshold::new(it),
+            }),
+            Report::Mappings(it) => Self::Mappings(MappingsShown {
+                mappings: Mappings::new(it),
+            }),
             Report::Exited(it) => Self::Exited(ProcessExited {
                 exit: Exit::new(it),
                 evidence: Evidence::new(&it.evidence, scribe),
@@ -169,6 +200,11 @@ impl Payload {
             Self::Started(it) => &mut it.agent.truncated,
             Self::Census(it) => &mut it.census.truncated,
             Self::Finding(it) => &mut it.finding.truncated,
+            Self::Crossed(it) => &mut it.threshold.truncated,
+            Self::Mappings(it) => {
+                it.mappings.truncated |= truncated;
+                return;
+            }
             Self::Exited(it) => &mut it.exit.truncated,
             Self::Health(it) => &mut it.health.truncated,
             Self::Summary(it) => &mut it.summary.truncated,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::sink::wire::Record;
 
 /// Which definition `memguard` follows, by event.
-const PAYLOADS: [(&str, &[&str]); 6] = [
+const PAYLOADS: [(&str, &[&str]); 8] = [
     ("AgentStarted", &["memguard.agent.started"]),
     ("CensusTaken", &["memguard.census"]),
     (
@@ -18,6 +18,8 @@ const PAYLOADS: [(&str, &[&str]); 6] = [
             "memguard.finding.resolved",
         ],
     ),
+    ("ThresholdCrossed", &["memguard.threshold.crossed"]),
+    ("MappingsShown", &["memguard.mappings"]),
     ("ProcessExited", &["memguard.process.exited"]),
     ("HealthChanged", &["memguard.health.changed"]),
     (

@@ -1,0 +1,241 @@
+//! Reports what keeps growing: memory, with the sites that have it, and counts of threads, timers
+//! and zombies.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Agent,
+    living::{confidence, fingerprint},
+    mappings::Site,
+};
+use crate::{
+    detect::growth::{self, Outcome, forecast},
+    ledger::population::GroupId,
+    model::{
+        finding::{Finding, Growth, Limit, Severity, Source, State, Trend, Verdict},
+        ids::{ProcessId, Stamp},
+        memory::{Ceiling, Piece, Range},
+        origin::StackId,
+        report::Report,
+        resource::{Kind, Resource},
+    },
+};
+
+/// Sites named with a growth.
+const SOURCES: usize = 10;
+
+/// Sites that have memory of one process, the most first.
+type Ranked = Vec<(Kind, Option<StackId>, Source)>;
+
+impl Agent {
+    /// Tells what the last samples say.
+    pub(super) fn judge_usage(&mut self, now: Stamp) {
+        self.count_idle_stacks(now);
+        self.count_zombies(now);
+        for (process, kind, outcome) in self.usages.outcomes() {
+            let group = group(process, kind);
+            match outcome {
+                Outcome::Growing(growth) if self.judging.wants(kind) => {
+                    self.grows(group, growth, now);
+                }
+                _ => self.resolve(group, now),
+            }
+        }
+    }
+
+    fn grows(&mut self, group: GroupId, growth: growth::Growth, now: Stamp) {
+        let ranked = if group.kind.resource() == Resource::Heap {
+            self.sources(group)
+        } else {
+            self.stacks_of_threads(group)
+        };
+        let stacks: Vec<_> = ranked.iter().filter_map(|(_, stack, _)| *stack).collect();
+        if !self.stacks.are_named(group.process, stacks) {
+            // Told at the next judgement, with names.
+            return;
+        }
+        let finding = self.describe_growth(group, growth, ranked, now);
+        if let Some(finding) = self.findings.judged(group, finding, now) {
+            self.out.report(&Report::Finding(Box::new(finding)));
+        }
+    }
+
+    fn describe_growth(
+        &mut self,
+        group: GroupId,
+        growth: growth::Growth,
+        ranked: Ranked,
+        now: Stamp,
+    ) -> Finding {
+        let (process, kind) = (self.living(group.process), group.kind);
+        let heap = kind.resource() == Resource::Heap;
+        let verdict = if heap { Verdict::Growth } else { Verdict::Leak };
+        let origin = ranked.first().and_then(|(_, stack, _)| *stack);
+        let known: u64 = ranked.iter().map(|(.., source)| source.count).sum();
+        let evidence = self.evidence(Some(group.process));
+        let size = heap.then_some(growth.to);
+        Finding {
+            id: 0,
+            fingerprint: fingerprint(&process, kind, &[], None),
+            state: State::Opened,
+            verdict,
+            severity: severity(&growth),
+            kind,
+            calls: Vec::new(),
+            origin: self.stacks.origin(origin),
+            confidence: confidence(1.0 - growth.p_value.clamp(0.0, 1.0), &evidence),
+            verified: true,
+            first_seen: now,
+            last_seen: now,
+            open_count: if heap { known } else { growth.to },
+            open_bytes: size,
+            resident_bytes: size,
+            acquired_count: known,
+            released_count: 0,
+            oldest_age: None,
+            growth: Some(told(&growth)),
+            limit: limit(&growth, &self.ceilings(group)),
+            samples: self.zombie_samples(group, now),
+            sources: self.named(ranked, heap),
+            suggestion: Some(suggestion(kind).to_owned()),
+            evidence,
+            process,
+        }
+    }
+
+    fn ceilings(&self, group: GroupId) -> Vec<Ceiling> {
+        let tgid = group.process.tgid;
+        match group.kind {
+            Kind::HeapAnon | Kind::HeapShm => self.procfs.memory_ceilings(tgid),
+            Kind::Thread => self.procfs.thread_ceilings(tgid),
+            Kind::Unjoined => self.procfs.map_ceiling(tgid).into_iter().collect(),
+            Kind::PosixTimer => self.procfs.timer_ceiling(tgid).into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Who has the memory of a process, as far as it is in use: by site, the most bytes first.
+    fn sources(&self, group: GroupId) -> Ranked {
+        let shared = group.kind == Kind::HeapShm;
+        let of_kind = |piece: &Piece| match piece.mapped.kind() {
+            Kind::SharedMap | Kind::FileBacked => shared,
+            Kind::Anon | Kind::Brk => !shared,
+            _ => false,
+        };
+        let held = self.ledger.memory.held_by(group.process);
+        let pieces: Vec<Piece> = held.filter(of_kind).collect();
+        let ranges: Vec<Range> = pieces.iter().map(|piece| piece.range).collect();
+        let found = self.procfs.residency(group.process.tgid, &ranges);
+        let found = found.unwrap_or_default();
+        let mut sites: BTreeMap<(Kind, Option<StackId>), (u64, Site)> = BTreeMap::new();
+        for (piece, found) in pieces.into_iter().zip(found) {
+            let (bytes, site) = sites.entry((piece.mapped.kind(), piece.stack)).or_default();
+            let used = found.resident_bytes.saturating_add(found.swap_bytes);
+            *bytes = bytes.saturating_add(used);
+            site.pieces.push(piece);
+        }
+        ranked(sites)
+    }
+
+    /// Who has started the threads of a process, by the stacks that are there.
+    fn stacks_of_threads(&self, group: GroupId) -> Ranked {
+        if group.kind.resource() != Resource::Thread {
+            return Vec::new();
+        }
+        let held = self.ledger.memory.held_by(group.process);
+        let mut sites: BTreeMap<(Kind, Option<StackId>), (u64, Site)> = BTreeMap::new();
+        for piece in held.filter(|piece| piece.mapped.is_stack()) {
+            let (bytes, site) = sites.entry((group.kind, piece.stack)).or_default();
+            *bytes = bytes.saturating_add(piece.range.bytes());
+            site.pieces.push(piece);
+        }
+        ranked(sites)
+    }
+
+    /// Places beside the bytes; none for what is no memory.
+    fn named(&self, ranked: Ranked, heap: bool) -> Vec<Source> {
+        let ranked = ranked.into_iter().filter(|_| heap);
+        let named = ranked.map(|(_, stack, source)| Source {
+            place: self.stacks.origin(stack).and_then(|origin| origin.place),
+            ..source
+        });
+        named.collect()
+    }
+}
+
+fn group(process: ProcessId, kind: Kind) -> GroupId {
+    GroupId {
+        process,
+        kind,
+        stack: None,
+        topic: None,
+    }
+}
+
+fn ranked(sites: BTreeMap<(Kind, Option<StackId>), (u64, Site)>) -> Ranked {
+    let ranked = sites.into_iter().filter(|(_, (bytes, _))| *bytes > 0);
+    let mut ranked: Ranked = ranked
+        .map(|((kind, stack), (bytes, site))| {
+            let source = Source {
+                place: None,
+                kind,
+                bytes,
+                count: site.stamps().len() as u64,
+            };
+            (kind, stack, source)
+        })
+        .collect();
+    ranked.sort_by_key(|(.., source)| std::cmp::Reverse(source.bytes));
+    ranked.truncate(SOURCES);
+    ranked
+}
+
+fn severity(growth: &growth::Growth) -> Severity {
+    match growth.level {
+        growth::Level::Critical => Severity::Error,
+        growth::Level::Note | growth::Level::Warning => Severity::Warn,
+    }
+}
+
+fn told(growth: &growth::Growth) -> Growth {
+    Growth {
+        slope_per_second: growth.slope_per_second,
+        window: growth.window,
+        trend: Some(Trend {
+            low: growth.low,
+            high: growth.high,
+            p_value: growth.p_value,
+            shape: growth.shape.name(),
+            samples: growth.samples,
+            baseline: growth.baseline,
+        }),
+    }
+}
+
+/// The nearest ceiling, or nothing.
+fn limit(growth: &growth::Growth, ceilings: &[Ceiling]) -> Option<Limit> {
+    let forecast = forecast::nearest(growth, ceilings)?;
+    Some(Limit {
+        name: forecast.ceiling.name,
+        value: forecast.ceiling.value,
+        used: forecast.ceiling.used,
+        exhausted_in: Some(forecast.after),
+        uncertainty: Some((forecast.earliest, forecast.latest)),
+    })
+}
+
+/// One line that is right.
+fn suggestion(kind: Kind) -> &'static str {
+    match kind {
+        Kind::HeapAnon => {
+            "the kernel sees who asked it for memory, not which malloc call leaked: a heap profiler \
+             does, at the first of these places"
+        }
+        Kind::HeapShm => "look for memfd, tmpfs or shared memory that is written and never removed",
+        Kind::Thread => "threads are started that never end: end them, or use a pool",
+        Kind::Unjoined => "join threads that have ended, or start them detached",
+        Kind::Zombie => "wait for children that have ended, or ignore SIGCHLD",
+        Kind::PosixTimer => "delete with timer_delete what timer_create made",
+        _ => "",
+    }
+}

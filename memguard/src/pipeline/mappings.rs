@@ -1,0 +1,325 @@
+//! Judges memory that is mapped and stays, while its process runs: the kernel takes everything back
+//! at the end, and everybody leaves some.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Agent,
+    living::{confidence, fingerprint, growth},
+};
+use crate::{
+    detect::{Accumulation, Check, Detector, Evidence, growth::Outcome},
+    ledger::population::GroupId,
+    model::{
+        finding::{Finding, Handle, Limit, Sample, State, Verdict},
+        ids::{ProcessId, Stamp},
+        memory::{MappingId, Piece, Range},
+        report::{Mappings, Report},
+        resource::{Call, Kind, Resource},
+    },
+    source::{
+        kernel,
+        procfs::{ProcError, Residency},
+    },
+};
+
+/// Mappings shown with a finding.
+const SAMPLES: usize = 5;
+/// Most ranges that a finding asks the kernel about.
+const LOOKS: usize = 20_000;
+
+/// Mappings of one process and site that have been held for the minimum age; by address.
+#[derive(Debug, Default)]
+pub(super) struct Site {
+    pub(super) pieces: Vec<Piece>,
+}
+
+impl Site {
+    /// When what is left was acquired, the oldest first, and each acquisition once.
+    pub(super) fn stamps(&self) -> Vec<Stamp> {
+        let mut ids: Vec<MappingId> = self
+            .pieces
+            .iter()
+            .map(|piece| MappingId::from(&piece.mapped))
+            .collect();
+        ids.sort_unstable_by_key(|id| (id.stamp, id.start));
+        ids.dedup();
+        ids.into_iter().map(|id| id.stamp).collect()
+    }
+
+    fn calls(&self) -> Vec<Call> {
+        let mut calls: Vec<_> = self.pieces.iter().map(|piece| piece.mapped.call).collect();
+        calls.sort_unstable();
+        calls.dedup();
+        calls
+    }
+}
+
+/// A site whose mappings the kernel was asked about.
+struct Verified {
+    group: GroupId,
+    site: Site,
+    found: Vec<Residency>,
+    complete: bool,
+}
+
+impl Verified {
+    fn sum(&self, bytes: impl Fn(&Residency) -> u64) -> u64 {
+        self.found
+            .iter()
+            .map(bytes)
+            .fold(0, |sum, size| sum.saturating_add(size))
+    }
+
+    /// What the kernel says it is: nobody tells what `mremap` moved.
+    fn kind(&self) -> Kind {
+        let of_file = |found: &Residency| {
+            let name = found.name.as_deref().unwrap_or_default();
+            name.starts_with(b"/") && !name.starts_with(b"/SYSV") && !name.starts_with(b"/dev/zero")
+        };
+        let moved = self.site.calls() == [Call::Mremap];
+        if moved && self.found.iter().all(of_file) {
+            Kind::FileBacked
+        } else {
+            self.group.kind
+        }
+    }
+}
+
+impl Agent {
+    /// Looks at every site of every living process.
+    pub(super) fn judge_mappings(&mut self, now: Stamp) {
+        let sites = self.sites(now);
+        self.clear_unmapped(&sites, now);
+        for (group, site) in sites {
+            let stamps = site.stamps();
+            let pile = self.piles.entry(group).or_default();
+            pile.record(now, stamps.len() as u64);
+            let Check::Suspect(evidence) = self.check_pile(group, &stamps, now) else {
+                self.resolve(group, now);
+                continue;
+            };
+            if !self.stacks.are_named(group.process, group.stack) {
+                continue;
+            }
+            if let Some(verified) = self.ask_kernel(group, site) {
+                self.conclude_site(&verified, evidence, now);
+            }
+        }
+    }
+
+    /// Mappings by site, oldest first; those that are never a leak by themselves left out.
+    fn sites(&self, now: Stamp) -> BTreeMap<GroupId, Site> {
+        let mut sites: BTreeMap<GroupId, Site> = BTreeMap::new();
+        for piece in self.ledger.memory.held() {
+            let old = now.since(piece.mapped.stamp) >= self.judging.min_age;
+            if !old || !is_candidate(&piece) {
+                continue;
+            }
+            if let Some(group) = self.ledger.memory.group_of(&piece)
+                && self.judging.wants(group.kind)
+            {
+                sites.entry(group).or_default().pieces.push(piece);
+            }
+        }
+        for site in sites.values_mut() {
+            site.pieces.sort_unstable_by_key(|piece| piece.range.start);
+        }
+        sites
+    }
+
+    fn clear_unmapped(&mut self, sites: &BTreeMap<GroupId, Site>, now: Stamp) {
+        let vanished =
+            |group: GroupId| group.kind.resource() == Resource::Mmap && !sites.contains_key(&group);
+        self.piles.retain(|group, _| !vanished(*group));
+        for finding in self.findings.cleared_where(vanished, now) {
+            self.out.report(&Report::Finding(Box::new(finding)));
+        }
+    }
+
+    fn check_pile(&self, group: GroupId, stamps: &[Stamp], now: Stamp) -> Check {
+        let detectors: [Box<dyn Detector>; 1] = [Box::new(Accumulation)];
+        self.check(&detectors, group, stamps, now)
+    }
+
+    /// What is still mapped of a site, and in memory. `None` where the process has gone, or too
+    /// little was ever touched to matter.
+    fn ask_kernel(&mut self, group: GroupId, mut site: Site) -> Option<Verified> {
+        let complete = site.pieces.len() <= LOOKS;
+        site.pieces.truncate(LOOKS);
+        let ranges: Vec<Range> = site.pieces.iter().map(|piece| piece.range).collect();
+        let found = match self.procfs.residency(group.process.tgid, &ranges) {
+            Ok(found) if self.is_alive(group.process) => found,
+            Ok(_) | Err(ProcError::Gone { .. }) => return None,
+            Err(_) => Vec::new(),
+        };
+        let complete = complete && found.len() == site.pieces.len();
+        let mut verified = Verified {
+            group,
+            site: Site::default(),
+            found: Vec::new(),
+            complete,
+        };
+        for (piece, found) in site.pieces.into_iter().zip(found) {
+            if found.mapped_bytes == 0 {
+                let id = MappingId::from(&piece.mapped);
+                self.ledger.refute_memory(id, piece.range);
+            } else if is_held(&piece, &found) {
+                verified.site.pieces.push(piece);
+                verified.found.push(found);
+            }
+        }
+        Some(verified)
+    }
+
+    fn is_alive(&self, process: ProcessId) -> bool {
+        self.procfs.identity(process.tgid).ok() == Some(process)
+    }
+
+    /// Judges anew what is left after verification, and reports it.
+    fn conclude_site(&mut self, verified: &Verified, evidence: Evidence, now: Stamp) {
+        let group = verified.group;
+        let stamps = verified.site.stamps();
+        if !matches!(self.check_pile(group, &stamps, now), Check::Suspect(_)) {
+            return;
+        }
+        let mut finding = self.describe_site(verified, &stamps, now);
+        if !self.shows(&finding) {
+            return self.resolve(group, now);
+        }
+        finding.confidence = confidence(evidence.confidence, &finding.evidence);
+        if let Some(finding) = self.findings.judged(group, finding, now) {
+            self.out.report(&Report::Finding(Box::new(finding)));
+        }
+    }
+
+    /// A pile of touched memory that would make its process grow must be seen to do so: an
+    /// allocator that collects garbage maps more and more until it has done so for the first
+    /// time.
+    fn shows(&self, finding: &Finding) -> bool {
+        let bytes = finding.open_bytes.unwrap_or(0) as f64;
+        let touched = finding.resident_bytes.unwrap_or(0) as f64 >= bytes / 2.0;
+        let pace = finding.growth.map_or(0.0, |growth| growth.slope_per_second);
+        let pace = pace * bytes / finding.open_count.max(1) as f64;
+        if !touched || pace < self.judging.sizes.growth_warning {
+            return true;
+        }
+        let outcome = self.usages.outcome(finding.process.id, Kind::HeapAnon);
+        matches!(outcome, Outcome::Growing(_) | Outcome::Creeping(_))
+    }
+
+    fn describe_site(&mut self, verified: &Verified, stamps: &[Stamp], now: Stamp) -> Finding {
+        let (group, kind, calls) = (verified.group, verified.kind(), verified.site.calls());
+        let process = self.living(group.process);
+        let population = self.ledger.populations.get(group);
+        let origin = self.stacks.origin(group.stack);
+        let growth = self.piles.get(&group).and_then(growth);
+        let resident = |found: &Residency| found.resident_bytes.saturating_add(found.swap_bytes);
+        Finding {
+            id: 0,
+            fingerprint: fingerprint(&process, kind, &calls, origin.as_ref()),
+            state: State::Opened,
+            verdict: Verdict::Leak,
+            severity: Verdict::Leak.severity(),
+            kind,
+            suggestion: Some(suggestion(&calls).to_owned()),
+            calls,
+            origin,
+            confidence: 0.0,
+            verified: verified.complete,
+            first_seen: now,
+            last_seen: now,
+            open_count: stamps.len() as u64,
+            open_bytes: Some(verified.sum(|found| found.mapped_bytes)),
+            resident_bytes: Some(verified.sum(resident)),
+            acquired_count: population.acquired,
+            released_count: population.released,
+            oldest_age: stamps.first().map(|stamp| now.since(*stamp)),
+            growth,
+            limit: self.map_limit(group.process, growth.map(|growth| growth.slope_per_second)),
+            samples: samples(verified, now),
+            sources: Vec::new(),
+            evidence: self.evidence(Some(group.process)),
+            process,
+        }
+    }
+
+    /// Every mapping counts against the kernel's limit, whatever its size.
+    fn map_limit(&self, process: ProcessId, slope: Option<f64>) -> Option<Limit> {
+        let ceiling = self.procfs.map_ceiling(process.tgid)?;
+        let left = ceiling.value.saturating_sub(ceiling.used) as f64;
+        let slope = slope.filter(|slope| *slope > 0.0);
+        Some(Limit {
+            name: ceiling.name,
+            value: ceiling.value,
+            used: ceiling.used,
+            exhausted_in: slope
+                .and_then(|slope| std::time::Duration::try_from_secs_f64(left / slope).ok()),
+            uncertainty: None,
+        })
+    }
+}
+
+/// Left out: what was only set aside, stacks of threads, which are judged as threads, and files
+/// that are mapped to be executed, which is a loader's work.
+fn is_candidate(piece: &Piece) -> bool {
+    let mapped = &piece.mapped;
+    let kind = mapped.kind();
+    let code = kind == Kind::FileBacked && i32::from(mapped.protection) & libc::PROT_EXEC != 0;
+    kind.resource() == Resource::Mmap && !mapped.is_reservation() && !code
+}
+
+/// Not set aside: accessible, and promised or touched.
+fn is_held(piece: &Piece, found: &Residency) -> bool {
+    let touched = found.resident_bytes > 0 || found.swap_bytes > 0;
+    found.accessible_bytes > 0 && (touched || !piece.mapped.is_unreserved())
+}
+
+fn samples(verified: &Verified, now: Stamp) -> Vec<Sample> {
+    let pieces = verified.site.pieces.iter().zip(&verified.found);
+    let mut oldest: Vec<_> = pieces.collect();
+    oldest.sort_by_key(|(piece, _)| piece.mapped.stamp);
+    let sampled = oldest
+        .into_iter()
+        .take(SAMPLES)
+        .map(|(piece, found)| Sample {
+            handle: Handle::Memory(piece.range),
+            acquired_at: Some(piece.mapped.stamp),
+            age: Some(now.since(piece.mapped.stamp)),
+            call: Some(piece.mapped.call),
+            target: found
+                .name
+                .as_deref()
+                .map(|name| String::from_utf8_lossy(name).into_owned()),
+        });
+    sampled.collect()
+}
+
+/// One line that is right.
+fn suggestion(calls: &[Call]) -> &'static str {
+    match calls {
+        [Call::Shmat] => "detach with shmdt what shmat returned, on every path",
+        [Call::Mmap] => {
+            "unmap what mmap returned on every path; malloc maps large blocks one by one: there, free it"
+        }
+        _ => "unmap what mmap or mremap returned on every path",
+    }
+}
+
+impl Agent {
+    /// Writes what is held of every process.
+    pub(super) fn show_mappings(&mut self) {
+        let stamp = kernel::now();
+        let running: Vec<_> = self.ledger.processes.running().collect();
+        for process in running.into_iter().filter_map(|(_, id)| id) {
+            let held = self.ledger.memory.held_by(process);
+            let ranges = held.map(|piece| piece.range).collect();
+            let process = self.living(process);
+            self.out.report(&Report::Mappings(Mappings {
+                stamp,
+                process,
+                ranges,
+            }));
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Memory of a process as a whole.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::model::report;
+
+/// A size that is told when it is reached.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Threshold {
+    /// The option that sets it, `--rss-warning`, `--rss-critical` or `--rss-emergency`, or the
+    /// name of a ceiling of which most is in use, as `memory.max`.
+    pub name: &'static str,
+    /// The size, or the whole ceiling.
+    pub value_bytes: u64,
+    /// What is in use: of a ceiling, by all whom it holds for; else the process's anonymous
+    /// memory.
+    pub used_bytes: u64,
+    /// Something was left out to keep the line short.
+    pub truncated: bool,
+}
+
+impl Threshold {
+    pub(super) fn new(crossing: &report::Crossing) -> Self {
+        Self {
+            name: crossing.name,
+            value_bytes: crossing.value,
+            used_bytes: crossing.used,
+            truncated: false,
+        }
+    }
+}
+
+/// Most ranges in a line.
+const RANGES: usize = 4096;
+
+/// What memguard believes that a process has mapped since it came into sight.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Mappings {
+    /// First address and first address behind, hexadecimal, of each range, by address.
+    pub ranges: Vec<[String; 2]>,
+    /// Ranges were left out to keep the line short.
+    pub truncated: bool,
+}
+
+impl Mappings {
+    pub(super) fn new(mappings: &report::Mappings) -> Self {
+        let ranges = mappings.ranges.iter().take(RANGES);
+        let ranges = ranges.map(|range| [range.start, range.end].map(|at| format!("{at:#x}")));
+        Self {
+            ranges: ranges.collect(),
+            truncated: mappings.ranges.len() > RANGES,
+        }
+    }
+}
