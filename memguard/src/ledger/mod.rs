@@ -20,6 +20,7 @@ mod ends;
 mod epoch;
 pub mod population;
 pub mod processes;
+pub mod space;
 
 use std::{collections::VecDeque, hash::Hash};
 
