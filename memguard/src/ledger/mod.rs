@@ -22,6 +22,7 @@ pub mod memory;
 mod owners;
 pub mod population;
 pub mod processes;
+pub mod space;
 
 use std::{collections::VecDeque, hash::Hash};
 

@@ -1,0 +1,336 @@
+//! One address space: for every address the youngest record that named it, be it an acquisition or
+//! a release.
+//!
+//! Both are laid over what is older in the same way, whatever the order they come in: where
+//! something younger lies, it stays.
+
+use super::{
+    Gone, Oddities,
+    cell::{Cell, Facts},
+    cells::Cells,
+    cuts::Cuts,
+    forms::{Form, Forms},
+};
+use crate::model::{
+    ids::Stamp,
+    memory::{Mapped, MappingId, Piece, Range, SpaceId},
+    origin::StackId,
+    resource::Call,
+};
+
+/// Most pieces of one space: the kernel's own default is 65 530 (`vm.max_map_count`).
+pub(super) const PIECES: usize = 1 << 16;
+
+/// Most pieces of all spaces, about 64 MiB.
+pub(super) const TOTAL: usize = 1 << 20;
+
+/// Most holes of one space.
+pub(super) const HOLES: usize = 1 << 16;
+
+/// What all spaces have in common, lent to one while it takes a record.
+pub(super) struct Desk<'a> {
+    /// Pieces of all spaces.
+    pub(super) total: &'a mut usize,
+    pub(super) oddities: &'a mut Oddities,
+    pub(super) gone: &'a mut dyn FnMut(Gone),
+}
+
+/// What a record found in its range.
+#[derive(Debug, Default)]
+struct Clearing {
+    /// Where nothing younger lies.
+    free: Vec<Range>,
+    /// The youngest of what is younger.
+    younger: Option<Stamp>,
+}
+
+impl Clearing {
+    fn add(&mut self, start: u64, end: u64) {
+        if start < end {
+            self.free.push(Range { start, end });
+        }
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Cover {
+    id: SpaceId,
+    pub(super) cells: Cells,
+    pub(super) cuts: Cuts,
+    pub(super) forms: Forms,
+    /// The last end of the space. What is not younger ended with it, unless it was released.
+    died: Stamp,
+}
+
+impl Cover {
+    pub(super) fn new(id: SpaceId) -> Self {
+        Self {
+            id,
+            cells: Cells::default(),
+            cuts: Cuts::default(),
+            forms: Forms::default(),
+            died: Stamp::default(),
+        }
+    }
+
+    /// Lays an acquisition over what is older.
+    pub(super) fn mapped(&mut self, mapped: &Mapped, desk: &mut Desk<'_>) {
+        let (range, stamp) = (mapped.range, mapped.stamp);
+        if self.has(stamp, range) {
+            desk.oddities.repeated = desk.oddities.repeated.saturating_add(1);
+            return;
+        }
+        let clearing = self.clear(range, (stamp, false), stamp, desk);
+        let form = self.forms.lend(Form::from(mapped));
+        let kept = self.fill(&clearing, stamp, Facts::new(form), desk);
+        if clearing.free.as_slice() == [range] && kept == 1 {
+            return;
+        }
+        let last = clearing.younger.unwrap_or(stamp);
+        if let Some(last) = self.cuts.became(stamp, range, kept, last) {
+            self.forms.give_back(form);
+            let at = clearing.free.is_empty().then_some(last);
+            self.report(mapped, None, at, desk);
+        }
+    }
+
+    /// Whether there is an acquisition of this stamp already that had a part of the range.
+    fn has(&self, stamp: Stamp, range: Range) -> bool {
+        let mut cells = self.cells.within(range);
+        self.cuts.overlap(stamp, range) || cells.any(|(_, cell)| cell.is_of(stamp))
+    }
+
+    /// Gives an acquisition what is free; how many pieces that makes.
+    fn fill(
+        &mut self,
+        clearing: &Clearing,
+        stamp: Stamp,
+        facts: Facts,
+        desk: &mut Desk<'_>,
+    ) -> u32 {
+        let facts = Some(facts);
+        let mut kept = 0u32;
+        for &Range { start, end } in &clearing.free {
+            let cell = Cell { end, stamp, facts };
+            kept = kept.saturating_add(self.put(start, cell, desk));
+        }
+        kept
+    }
+
+    /// An attachment that was detached before it came here: nothing is left, as after a release at
+    /// its own stamp.
+    pub(super) fn mapped_detached(&mut self, mapped: &Mapped, at: Stamp, desk: &mut Desk<'_>) {
+        self.unmapped(mapped.range, mapped.stamp, desk);
+        self.report(mapped, None, Some(at), desk);
+    }
+
+    /// Lays a hole over what is older.
+    pub(super) fn unmapped(&mut self, range: Range, stamp: Stamp, desk: &mut Desk<'_>) {
+        self.release(range, stamp, stamp, desk);
+    }
+
+    /// The whole space ends. What ends so is not reported.
+    pub(super) fn died(&mut self, stamp: Stamp, desk: &mut Desk<'_>) {
+        self.died = self.died.max(stamp);
+        self.unmapped(Range::ALL, stamp, desk);
+    }
+
+    /// Releases the attachment of an address. The hole has the attachment's stamp, not the
+    /// detachment's: what was mapped over it in between was not released.
+    pub(super) fn detached(&mut self, address: u64, at: Stamp, desk: &mut Desk<'_>) {
+        if let Some((stamp, range)) = self.attachment(address, at) {
+            self.release(range, stamp, at, desk);
+        }
+    }
+
+    /// Makes a hole of `stamp` by a record of `at`.
+    fn release(&mut self, range: Range, stamp: Stamp, at: Stamp, desk: &mut Desk<'_>) {
+        let clearing = self.clear(range, (stamp, true), at, desk);
+        for free in clearing.free {
+            self.put(free.start, Cell::hole(free.end, stamp), desk);
+        }
+    }
+
+    /// The youngest attachment of an address that is not younger than `until` and of which
+    /// something is left. Where its first page is left, it is what lies there.
+    fn attachment(&self, start: u64, until: Stamp) -> Option<(Stamp, Range)> {
+        let first = self.cells.stamp_at(start).filter(|stamp| *stamp <= until);
+        let first = first.and_then(|stamp| Some((stamp, self.origin(stamp, start)?)));
+        let cut = self.cuts.starting_at(start, until);
+        first.into_iter().chain(cut).find(|(stamp, origin)| {
+            let facts = self.cells.facts(*stamp, *origin);
+            let form = facts.and_then(|facts| self.forms.get(facts.form));
+            form.is_some_and(|form| form.call == Call::Shmat)
+        })
+    }
+
+    /// The range, as it was acquired, of an acquisition of which something is left.
+    fn origin(&self, stamp: Stamp, start: u64) -> Option<Range> {
+        let cut = self.cuts.get(stamp, start);
+        let whole = || {
+            let piece = self.cells.piece_at(stamp, start)?;
+            Some(self.cuts.origin(stamp, piece)).filter(|origin| origin.start == start)
+        };
+        cut.or_else(whole)
+    }
+
+    /// Takes what has a lesser rank out of a range.
+    fn clear(
+        &mut self,
+        range: Range,
+        rank: (Stamp, bool),
+        at: Stamp,
+        desk: &mut Desk<'_>,
+    ) -> Clearing {
+        let mut clearing = Clearing::default();
+        let mut from = range.start;
+        let cells: Vec<_> = self.cells.within(range).collect();
+        for (start, cell) in cells {
+            if cell.rank() < rank {
+                self.take(start, range, Some(at), desk);
+                continue;
+            }
+            clearing.add(from, start);
+            clearing.younger = clearing.younger.max(Some(cell.stamp));
+            from = cell.end;
+        }
+        clearing.add(from, range.end);
+        clearing
+    }
+
+    /// Takes what a range and a cell have in common from the cell; `at` where it is known when it
+    /// went.
+    fn take(&mut self, start: u64, range: Range, at: Option<Stamp>, desk: &mut Desk<'_>) {
+        let Some(cell) = self.remove(start, desk) else {
+            return;
+        };
+        let left = Cell {
+            end: range.start.min(cell.end),
+            ..cell
+        };
+        let right = range.end.max(start);
+        let kept = self.put(start, left, desk);
+        let kept = self.put(right, cell, desk).saturating_add(kept);
+        if let Some(facts) = cell.facts {
+            let piece = Range {
+                start,
+                end: cell.end,
+            };
+            let origin = self.cuts.origin(cell.stamp, piece);
+            let by = at.unwrap_or(cell.stamp);
+            if let Some(last) = self.cuts.became(cell.stamp, origin, kept, by) {
+                self.ended(origin, cell.stamp, facts, at.and(Some(last)), desk);
+            }
+        }
+    }
+
+    /// The last page of an acquisition has gone.
+    fn ended(
+        &mut self,
+        origin: Range,
+        stamp: Stamp,
+        facts: Facts,
+        at: Option<Stamp>,
+        desk: &mut Desk<'_>,
+    ) {
+        if let Some(mapped) = self.unpack(origin, stamp, facts) {
+            self.report(&mapped, facts.stack(), at, desk);
+        }
+        self.forms.give_back(facts.form);
+    }
+
+    fn report(
+        &self,
+        mapped: &Mapped,
+        stack: Option<StackId>,
+        at: Option<Stamp>,
+        desk: &mut Desk<'_>,
+    ) {
+        if mapped.stamp > self.died {
+            let mapped = *mapped;
+            (desk.gone)(Gone { mapped, stack, at });
+        }
+    }
+
+    fn remove(&mut self, start: u64, desk: &mut Desk<'_>) -> Option<Cell> {
+        let cell = self.cells.remove(start)?;
+        let pieces = usize::from(!cell.is_hole());
+        *desk.total = desk.total.saturating_sub(pieces);
+        Some(cell)
+    }
+
+    /// Adds a cell; how many pieces that makes: none where it is empty or there is no room for it.
+    fn put(&mut self, start: u64, cell: Cell, desk: &mut Desk<'_>) -> u32 {
+        if start >= cell.end {
+            return 0;
+        }
+        if cell.is_hole() {
+            self.put_hole(start, cell, desk);
+            return 0;
+        }
+        if self.cells.pieces() >= PIECES || *desk.total >= TOTAL {
+            desk.oddities.refused = desk.oddities.refused.saturating_add(1);
+            return 0;
+        }
+        *desk.total = desk.total.saturating_add(1);
+        self.cells.insert(start, cell);
+        1
+    }
+
+    fn put_hole(&mut self, start: u64, hole: Cell, desk: &mut Desk<'_>) {
+        if self.cells.holes() >= HOLES {
+            let dropped = self.cells.forget_old_holes();
+            desk.oddities.holes_dropped = desk.oddities.holes_dropped.saturating_add(dropped);
+        }
+        self.cells.insert(start, hole);
+    }
+
+    pub(super) fn attribute(
+        &mut self,
+        id: MappingId,
+        stack: StackId,
+    ) -> Option<(Mapped, Option<StackId>)> {
+        let origin = self.origin(id.stamp, id.start)?;
+        let before = self.cells.facts(id.stamp, origin)?;
+        for facts in self.cells.facts_mut(id.stamp, origin) {
+            facts.set_stack(stack);
+        }
+        let mapped = self.unpack(origin, id.stamp, before)?;
+        Some((mapped, before.stack()))
+    }
+
+    pub(super) fn refute(&mut self, id: MappingId, range: Range, desk: &mut Desk<'_>) {
+        let origin = self.origin(id.stamp, id.start);
+        let Some(range) = origin.and_then(|origin| origin.common(range)) else {
+            return;
+        };
+        let cells: Vec<_> = self.cells.within(range).collect();
+        for (start, _) in cells.iter().filter(|(_, cell)| cell.is_of(id.stamp)) {
+            self.take(*start, range, None, desk);
+            desk.oddities.refuted = desk.oddities.refuted.saturating_add(1);
+        }
+    }
+
+    /// What is left of all acquisitions, by address.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = Piece> {
+        let cells = self.cells.iter();
+        cells.filter_map(|(start, cell)| self.piece(start, cell))
+    }
+
+    fn piece(&self, start: u64, cell: &Cell) -> Option<Piece> {
+        let facts = cell.facts?;
+        let end = cell.end;
+        let range = Range { start, end };
+        let origin = self.cuts.origin(cell.stamp, range);
+        Some(Piece {
+            range,
+            mapped: self.unpack(origin, cell.stamp, facts)?,
+            stack: facts.stack(),
+        })
+    }
+
+    fn unpack(&self, origin: Range, stamp: Stamp, facts: Facts) -> Option<Mapped> {
+        Some(self.forms.get(facts.form)?.at(self.id, origin, stamp))
+    }
+}
