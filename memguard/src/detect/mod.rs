@@ -4,6 +4,7 @@
 
 pub mod accumulation;
 pub mod age;
+pub mod growth;
 pub mod history;
 
 use std::time::Duration;
