@@ -19,6 +19,7 @@ pub mod model;
 pub mod origin;
 pub mod pipeline;
 pub mod preflight;
+pub mod sampler;
 pub mod sink;
 pub mod source;
 pub mod verify;
