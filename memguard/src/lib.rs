@@ -22,6 +22,7 @@ pub mod preflight;
 pub mod sampler;
 pub mod sink;
 pub mod source;
+pub mod state;
 pub mod verify;
 
 use std::io::Write as _;
