@@ -19,8 +19,10 @@ pub mod model;
 pub mod origin;
 pub mod pipeline;
 pub mod preflight;
+pub mod sampler;
 pub mod sink;
 pub mod source;
+pub mod state;
 pub mod verify;
 
 use std::io::Write as _;

@@ -65,7 +65,10 @@ impl Procfs {
         parse: impl Fn(&[u8]) -> Option<T>,
     ) -> Option<T> {
         let found = self.find(&tgid.to_string(), file, &parse);
-        found.or_else(|| self.find(&self.directory(tgid, false), file, &parse))
+        found.or_else(|| {
+            let tid = self.stand_in(tgid).ok()??;
+            self.find(&format!("{tgid}/task/{tid}"), file, &parse)
+        })
     }
 }
 
