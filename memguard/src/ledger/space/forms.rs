@@ -14,7 +14,6 @@ use crate::model::{
 pub(super) struct Form {
     process: ProcessId,
     tid: u32,
-    exec_id: u32,
     flags: u32,
     pub(super) call: Call,
     protection: u8,
@@ -25,7 +24,6 @@ impl From<&Mapped> for Form {
         Self {
             process: mapped.process,
             tid: mapped.tid,
-            exec_id: mapped.exec_id,
             flags: mapped.flags,
             call: mapped.call,
             protection: mapped.protection,
@@ -42,7 +40,6 @@ impl Form {
             range,
             process: self.process,
             tid: self.tid,
-            exec_id: self.exec_id,
             call: self.call,
             protection: self.protection,
             flags: self.flags,

@@ -32,7 +32,6 @@ fn made(space: SpaceId, call: Call, range: Range, stamp: u64) -> Mapped {
         range,
         process: PROCESS,
         tid: 7,
-        exec_id: 1,
         call,
         protection: 3,
         flags: if call == Call::Mmap { 0x22 } else { 0 },
