@@ -24,6 +24,7 @@ pub mod invoke;
 pub mod leaky;
 pub mod lines;
 pub mod machine;
+pub mod memory;
 pub mod nginx;
 pub mod origins;
 pub mod postgres;

@@ -18,6 +18,11 @@ const LONGEST: usize = 256 * 1024;
 pub struct Lines(Vec<Value>);
 
 impl Lines {
+    /// Lines that are already parsed.
+    pub fn of(lines: Vec<Value>) -> Self {
+        Self(lines)
+    }
+
     /// Reads a finished file.
     ///
     /// # Panics
