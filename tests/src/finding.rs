@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use serde_json::Value;
 
 use crate::{
-    lines::{number, text},
+    lines::{address, number, text},
     times::unix_seconds,
 };
 
@@ -149,6 +149,16 @@ impl<'a> Finding<'a> {
         self.0.pointer(&format!("/memguard/finding{field}"))
     }
 
+    /// Single ranges of addresses, those that the line lists: the first address and the one behind.
+    ///
+    /// # Panics
+    ///
+    /// When it lists something else.
+    pub fn ranges(self) -> Vec<(u64, u64)> {
+        let samples = self.at("/samples").and_then(Value::as_array);
+        samples.into_iter().flatten().map(range).collect()
+    }
+
     /// What two lines about the same handles have in common.
     pub fn group(self) -> [&'a Value; 5] {
         [
@@ -184,6 +194,11 @@ fn sample(value: &Value) -> Sample {
         acquired_at: unix_seconds(text(value, "/acquired_at")),
         age_seconds: age.unwrap_or_else(|| panic!("no age in {value}")),
     }
+}
+
+fn range(value: &Value) -> (u64, u64) {
+    let start = address(text(value, "/address"));
+    (start, start + number(value, "/bytes"))
 }
 
 fn site(value: &Value) -> Site {

@@ -68,7 +68,7 @@ impl Redis {
     /// # Panics
     ///
     /// When the server refuses one.
-    pub fn fill(&self, bytes_per_second: u64, goes_on: impl Fn() -> bool) -> u64 {
+    pub fn fill(&self, bytes_per_second: u64, mut goes_on: impl FnMut() -> bool) -> u64 {
         let mut stream = TcpStream::connect(self.address())
             .unwrap_or_else(|error| panic!("redis is not there: {error}"));
         let keys = (bytes_per_second / u64::from(BURSTS)).div_ceil(VALUE as u64);

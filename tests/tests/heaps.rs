@@ -6,8 +6,13 @@
 use std::time::{Duration, Instant};
 
 use memguard_tests::{
-    Finding, Lines, Memguard, Redis, Running, Servers, finding::listed, machine, memory::Usage,
-    programs::on_path, wait_until,
+    Finding, Lines, Memguard, Redis, Running, Servers,
+    finding::listed,
+    guard::children,
+    machine,
+    memory::{Usage, Witness},
+    programs::on_path,
+    wait_until,
 };
 use rustix::process::Signal;
 
@@ -82,11 +87,16 @@ fn compare(times: &Times) {
         attached.elapsed() > times.warm_up
     });
 
+    let mut witnesses = witnesses(&servers);
+
     // Until a little before the end of the loads.
     let seconds = Duration::from_secs(times.seconds.parse().unwrap());
     let until = seconds.saturating_sub(Duration::from_secs(2));
     if let Some(redis) = &filled {
-        redis.fill(times.bytes_per_second, || attached.elapsed() < until);
+        redis.fill(times.bytes_per_second, || {
+            look(&mut witnesses);
+            attached.elapsed() < until
+        });
     }
     servers.loads_end_within(seconds + Duration::from_mins(1));
     let size = filled
@@ -95,12 +105,42 @@ fn compare(times: &Times) {
     watch.signal(Signal::INT);
     let lines = watch.finish_within(Duration::from_secs(20)).lines();
 
+    show(&witnesses);
     println!("the servers: {:?}", servers.names());
     assert!(servers.names().len() >= 2, "hardly a server is installed");
     let filled = filled.as_ref().map(Redis::pid);
     nothing_is_alarming(&lines, filled);
     if let Some((pid, size)) = filled.zip(size) {
         one_growth(&lines, pid, size, times.bytes_per_second);
+    }
+}
+
+/// Of every process of the servers that is there after the warm-up.
+fn witnesses(servers: &Servers) -> Vec<(String, Witness)> {
+    let mut all = Vec::new();
+    for (pid, name) in servers.names() {
+        all.push((name.clone(), Witness::of(*pid)));
+        let others = children(*pid).into_iter().map(Witness::of);
+        all.extend(others.map(|witness| (format!("{name}, a child"), witness)));
+    }
+    all
+}
+
+fn look(witnesses: &mut [(String, Witness)]) {
+    for (_, witness) in witnesses {
+        witness.look();
+    }
+}
+
+/// What `/proc` showed after the warm-up: for who has to find out whether a finding is false.
+fn show(witnesses: &[(String, Witness)]) {
+    println!("KiB first and last: anonymous, shared; most in the middle and in the last third");
+    for (name, witness) in witnesses {
+        let (first, last, (middle, late)) = (witness.first(), witness.last(), witness.peaks());
+        let kib = |sizes: [u64; 2]| sizes.map(|size| size / 1024);
+        let anon = kib([first.anon_bytes, last.anon_bytes]);
+        let shared = kib([first.shmem_bytes, last.shmem_bytes]);
+        println!("{name:20} {anon:?} {shared:?} {:?}", kib([middle, late]));
     }
 }
 

@@ -7,8 +7,14 @@
 use std::time::{Duration, Instant};
 
 use memguard_tests::{
-    Driven, Lines, Memguard, Running, machine,
-    memory::{Judgement, Said, Usage, Witness, judge, said::Finds, usage::sysv_segments},
+    Driven, Finding, Lines, Memguard, Running, machine,
+    memory::{
+        Judgement, Pages, Said, Usage, Witness, judge,
+        judge::{about_others, lost_mappings},
+        maps,
+        said::Finds,
+        usage::sysv_segments,
+    },
     program, wait_until,
 };
 use rustix::process::Signal;
@@ -171,11 +177,35 @@ fn compare(scenarios: &[Scenario], lines: &Lines) {
         let usage = scenario.witness.last();
         let Judgement { found, differences } = judge(&said, scenario.program.pid(), usage, lines);
         println!("{name:22} {:44} {found}", said.summary());
-        differing.extend(differences.iter().map(|it| format!("{name}: {it}")));
+        let differences = differences.into_iter().chain(unmapped(scenario, lines));
+        differing.extend(differences.map(|it| format!("{name}: {it}")));
     }
+    let pids = scenarios.iter().flat_map(|it| {
+        let mut pids = it.said().pids();
+        pids.insert(u64::from(it.program.pid()));
+        pids
+    });
+    let others = about_others(lines, &pids.collect());
+    differing.extend(others.iter().map(|it| format!("nobody expected {it}")));
     let told = lines.finding_lines().len();
     println!("{} scenarios, {told} finding lines", scenarios.len());
     assert!(differing.is_empty(), "{}", differing.join("\n"));
+}
+
+/// Ranges that a leak lists, which are none of the process; it waits for the end of its input.
+fn unmapped(scenario: &Scenario, lines: &Lines) -> Vec<String> {
+    let pid = scenario.program.pid();
+    let leaks = lost_mappings(lines, pid).into_iter();
+    let check = |leak: Finding<'_>| {
+        let listed = Pages::of(leak.ranges());
+        let gone = listed.without(&maps(pid));
+        if listed.is_empty() {
+            Some(format!("no range is listed: {leak}"))
+        } else {
+            (!gone.is_empty()).then(|| format!("listed, but not mapped: {gone}"))
+        }
+    };
+    leaks.filter_map(check).collect()
 }
 
 /// What the programs say is what `/proc` showed: else the comparison would be worth nothing.

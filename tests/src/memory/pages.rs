@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, fs};
 
 use serde_json::Value;
 
-use crate::lines::{Lines, number};
+use crate::lines::{Lines, address, number};
 
 /// Pieces of address space: disjoint, in order, none empty and none touching the next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -183,12 +183,6 @@ pub fn tracked(lines: &Lines) -> BTreeMap<u32, Pages> {
 fn end_of(range: &Value, index: usize) -> u64 {
     let text = range.get(index).and_then(Value::as_str);
     address(text.unwrap_or_else(|| panic!("not two addresses: {range}")))
-}
-
-fn address(text: &str) -> u64 {
-    let digits = text.strip_prefix("0x");
-    let address = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
-    address.unwrap_or_else(|| panic!("no address: {text}"))
 }
 
 fn decimal(text: &str) -> u64 {
