@@ -1,50 +1,15 @@
 /*
  * zoo_running SCENARIO [SECONDS]
  *
- * Scenarios of processes that are watched while they run. Each says "ready", waits for a line, works
- * for SECONDS (default 8), says what memguard is to report by then and "done", and ends when its
- * standard input does. See zoo.h for what is printed.
+ * Scenarios of descriptors, watched while they run for SECONDS (default 8). See zoo_watched.h for how
+ * they run, and zoo.h for what is printed.
  */
-#include "zoo.h"
+#include "zoo_watched.h"
 
 #include <linux/io_uring.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
-
-static double duration(void)
-{
-	return arguments[0] ? strtod(arguments[0], NULL) : 8;
-}
-
-/* Waits for a line, or for the end of the input. */
-static void await_line(void)
-{
-	char byte;
-
-	while (read(0, &byte, 1) == 1 && byte != '\n')
-		;
-}
-
-static void ready(void)
-{
-	dprintf(1, "ready\n");
-	await_line();
-}
-
-/* Calls `step` every `seconds` until the time is over; returns how often. */
-static int keep_doing(double seconds, void (*step)(void))
-{
-	double start = now();
-	int count = 0;
-
-	while (now() - start < duration()) {
-		step();
-		count++;
-		pause_for(seconds);
-	}
-	return count;
-}
 
 static void leaks(const char *what, int count, const char *calls)
 {
@@ -406,8 +371,5 @@ int main(int argc, char **argv)
 	};
 
 	allow_descriptors(8000);
-	zoo(argc, argv, all);
-	dprintf(1, "done\n");
-	await_line();
-	return 0;
+	return watched_zoo(argc, argv, all);
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use serde_json::Value;
 
 use crate::{
-    lines::{number, text},
+    lines::{address, number, text},
     times::unix_seconds,
 };
 
@@ -25,6 +25,19 @@ pub struct Sample {
     pub acquired_at: f64,
     /// How old it was when the line was written.
     pub age_seconds: f64,
+}
+
+/// A place that acquired memory which is live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    /// As `leak (pool.c:88)`, where it could be found out.
+    pub place: Option<String>,
+    /// `brk`, `anon` …
+    pub kind: String,
+    /// How much.
+    pub bytes: u64,
+    /// In how many pieces.
+    pub count: u64,
 }
 
 impl<'a> Finding<'a> {
@@ -63,6 +76,32 @@ impl<'a> Finding<'a> {
     /// How many handles the finding is about.
     pub fn open_count(self) -> u64 {
         number(self.0, "/memguard/finding/open_count")
+    }
+
+    /// How large they are together, or how large the process is; `None` for what has no size.
+    pub fn open_bytes(self) -> Option<u64> {
+        self.at("/open_bytes")?.as_u64()
+    }
+
+    /// How fast it grows: handles, or bytes where it is memory, a second.
+    pub fn slope_per_second(self) -> Option<f64> {
+        self.at("/growth/slope_per_second")?.as_f64()
+    }
+
+    /// `linear`, `exponential` or `stepwise`.
+    pub fn growth_shape(self) -> Option<&'a str> {
+        self.at("/growth/shape")?.as_str()
+    }
+
+    /// How large the process was when its growth began to be measured.
+    pub fn baseline_bytes(self) -> Option<u64> {
+        self.at("/growth/baseline_bytes")?.as_u64()
+    }
+
+    /// Where what is live was acquired, the largest first.
+    pub fn sites(self) -> Vec<Site> {
+        let sites = self.at("/sites").and_then(Value::as_array);
+        sites.into_iter().flatten().map(site).collect()
     }
 
     /// Age of its oldest handle.
@@ -106,6 +145,20 @@ impl<'a> Finding<'a> {
         samples.into_iter().flatten().map(sample).collect()
     }
 
+    fn at(self, field: &str) -> Option<&'a Value> {
+        self.0.pointer(&format!("/memguard/finding{field}"))
+    }
+
+    /// Single ranges of addresses, those that the line lists: the first address and the one behind.
+    ///
+    /// # Panics
+    ///
+    /// When it lists something else.
+    pub fn ranges(self) -> Vec<(u64, u64)> {
+        let samples = self.at("/samples").and_then(Value::as_array);
+        samples.into_iter().flatten().map(range).collect()
+    }
+
     /// What two lines about the same handles have in common.
     pub fn group(self) -> [&'a Value; 5] {
         [
@@ -140,6 +193,21 @@ fn sample(value: &Value) -> Sample {
         fd: number(value, "/fd"),
         acquired_at: unix_seconds(text(value, "/acquired_at")),
         age_seconds: age.unwrap_or_else(|| panic!("no age in {value}")),
+    }
+}
+
+fn range(value: &Value) -> (u64, u64) {
+    let start = address(text(value, "/address"));
+    (start, start + number(value, "/bytes"))
+}
+
+fn site(value: &Value) -> Site {
+    let place = value.pointer("/place").and_then(Value::as_str);
+    Site {
+        place: place.map(str::to_owned),
+        kind: text(value, "/kind").to_owned(),
+        bytes: number(value, "/bytes"),
+        count: number(value, "/count"),
     }
 }
 

@@ -18,6 +18,11 @@ const LONGEST: usize = 256 * 1024;
 pub struct Lines(Vec<Value>);
 
 impl Lines {
+    /// Lines that are already parsed.
+    pub fn of(lines: Vec<Value>) -> Self {
+        Self(lines)
+    }
+
     /// Reads a finished file.
     ///
     /// # Panics
@@ -175,4 +180,16 @@ pub fn number(line: &Value, pointer: &str) -> u64 {
 pub fn flag(line: &Value, pointer: &str) -> bool {
     let value = line.pointer(pointer).and_then(Value::as_bool);
     value.unwrap_or_else(|| panic!("no true or false at {pointer} in {line}"))
+}
+
+/// Reads "0x14e10".
+///
+/// # Panics
+///
+/// When it is no address.
+#[track_caller]
+pub fn address(text: &str) -> u64 {
+    let digits = text.strip_prefix("0x");
+    let address = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    address.unwrap_or_else(|| panic!("no address: {text}"))
 }

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::lines::address;
+
 /// The frames of one finding, innermost first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stack {
@@ -83,13 +85,6 @@ impl Frame {
     pub fn module_name(&self) -> Option<&str> {
         self.module.as_deref()?.rsplit('/').next()
     }
-}
-
-/// Reads "0x14e10".
-fn address(text: &str) -> u64 {
-    let digits = text.strip_prefix("0x");
-    let address = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
-    address.unwrap_or_else(|| panic!("no address: {text}"))
 }
 
 #[cfg(test)]
