@@ -110,6 +110,7 @@ impl Agent {
             count += unknown.len() as u64;
             self.report_unknown(&end, &unknown);
         }
+        self.report_segments(&end.info, &end.evidence, stamp);
         self.tally.judged += 1;
         self.tally.left += count;
         self.ledger.populations.forget(process);

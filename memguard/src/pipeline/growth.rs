@@ -35,12 +35,17 @@ impl Agent {
         for (process, kind, outcome) in self.usages.outcomes() {
             let group = group(process, kind);
             match outcome {
-                Outcome::Growing(growth) if self.judging.wants(kind) => {
+                Outcome::Growing(growth) if self.matters(group, &growth) => {
                     self.grows(group, growth, now);
                 }
                 _ => self.resolve(group, now),
             }
         }
+    }
+
+    fn matters(&self, group: GroupId, growth: &growth::Growth) -> bool {
+        let kept = group.kind == Kind::Unjoined && growth.to <= self.cached_stacks(group.process);
+        self.judging.wants(group.kind) && !kept
     }
 
     fn grows(&mut self, group: GroupId, growth: growth::Growth, now: Stamp) {

@@ -41,27 +41,32 @@ impl Ended {
 }
 
 impl Agent {
-    /// Stacks of threads beyond those of the threads that run, and beyond what may be kept for the
-    /// next ones.
+    /// Stacks of threads beyond those of the threads that run.
     pub(super) fn count_idle_stacks(&mut self, now: Stamp) {
-        let mut stacks: HashMap<ProcessId, (u64, u64)> = HashMap::new();
+        let mut stacks: HashMap<ProcessId, u64> = HashMap::new();
         for piece in self.ledger.memory.held() {
             if let Some(group) = self.ledger.memory.group_of(&piece)
                 && piece.mapped.is_stack()
             {
-                let (count, bytes) = stacks.entry(group.process).or_default();
+                let count = stacks.entry(group.process).or_default();
                 *count = count.saturating_add(1);
-                *bytes = bytes.saturating_add(piece.range.bytes());
             }
         }
-        for (process, (count, bytes)) in stacks {
+        for (process, count) in stacks {
             let threads = self.usages.last(process).and_then(|usage| usage.threads);
             // The first thread's stack was not mapped by a call.
             let running = threads.map_or(u64::MAX, |threads| u64::from(threads).saturating_sub(1));
-            let cached = CACHED / (bytes / count).max(1);
-            let idle = count.saturating_sub(running).saturating_sub(cached);
+            let idle = count.saturating_sub(running);
             self.usages.count(process, Kind::Unjoined, now, idle);
         }
+    }
+
+    /// How many idle stacks may be kept for the next threads, whose own have been joined.
+    pub(super) fn cached_stacks(&self, process: ProcessId) -> u64 {
+        let held = self.ledger.memory.held_by(process);
+        let stacks = held.filter(|piece| piece.mapped.is_stack());
+        let smallest = stacks.map(|piece| piece.range.bytes()).min();
+        CACHED / smallest.unwrap_or(CACHED).max(1)
     }
 
     /// Asks about everything that has ended whether it is still there.

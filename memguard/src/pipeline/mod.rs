@@ -14,6 +14,7 @@ mod mappings;
 mod origins;
 mod output;
 mod run;
+mod segments;
 mod strangers;
 mod usage;
 mod watch;
@@ -46,7 +47,7 @@ use crate::{
     sampler::Sampler,
     source::{
         kernel::{self, Kernel, Ring, Sizes, Target},
-        procfs::Procfs,
+        procfs::{Procfs, Segment},
     },
 };
 
@@ -99,6 +100,7 @@ struct Agent {
     stacks: Stacks,
     usages: Usages,
     ended: Ended,
+    segments: Vec<Segment>,
     out: Outputs,
     judging: Judging,
     attached_at: Stamp,
@@ -141,6 +143,7 @@ impl Agent {
             stacks,
             usages,
             ended: Ended::default(),
+            segments: Vec::new(),
             out,
             judging,
             attached_at,

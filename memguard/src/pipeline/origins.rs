@@ -284,6 +284,9 @@ impl Agent {
             self.note_losses();
             self.stacks.ended.extend(judged);
         }
+        if !self.stacks.ended.is_empty() {
+            self.look_at_segments();
+        }
         let mut told = 0u32;
         while let Some(judgement) = self.stacks.next_ended() {
             let process = judgement.exited.process;
