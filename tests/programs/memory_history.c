@@ -240,7 +240,8 @@ static int grow(struct book *book)
 
 	if (pages == 0 || first + pages + more > PAGES || book->mapped_elsewhere == ELSEWHERE)
 		return 0;
-	char *result = mremap(page(book, first), (size_t)pages * PAGE, (size_t)(pages + more) * PAGE, MREMAP_MAYMOVE);
+	char *result = mremap(page(book, first), (size_t)pages * PAGE, (size_t)(pages + more) * PAGE,
+			      MREMAP_MAYMOVE);
 	if (result == page(book, first)) {
 		for (int i = first + pages; i < first + pages + more; i++)
 			if (book->owner[i] != 0)

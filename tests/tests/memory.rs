@@ -12,7 +12,7 @@ use memguard_tests::{
         Judgement, Pages, Said, Usage, Witness, judge,
         judge::{about_others, lost_mappings},
         maps,
-        said::Finds,
+        said::{Finds, Grows},
         usage::sysv_segments,
     },
     program, wait_until,
@@ -210,39 +210,39 @@ fn unmapped(scenario: &Scenario, lines: &Lines) -> Vec<String> {
 
 /// What the programs say is what `/proc` showed: else the comparison would be worth nothing.
 fn assert_true(scenarios: &[Scenario], segments: &[(u64, u64)]) {
-    let mut differing = Vec::new();
-    let mut unhealthy = 0;
-    for scenario in scenarios {
-        let (said, witness) = (scenario.said(), &scenario.witness);
-        if said.skipped.is_some() {
-            continue;
-        }
-        assert!(witness.looks() > 100, "hardly a look at {}", scenario.name);
-        unhealthy += usize::from(!said.is_healthy());
-        let (first, last) = (witness.first(), witness.last());
-        for finds in &said.finds {
-            let (has, wanted) = truth(finds, first, last, segments);
-            if has < wanted {
-                let name = scenario.name;
-                differing.push(format!("{name}: {wanted} are lost, /proc shows {has}"));
-            }
-        }
-        let more = last.memory_bytes() - first.memory_bytes().min(last.memory_bytes());
-        for grows in &said.grows {
-            if more < grows.bytes / 10 * 9 || more > grows.bytes + grows.bytes / 8 {
-                let (name, bytes) = (scenario.name, grows.bytes);
-                differing.push(format!("{name}: grows by {bytes}, /proc shows {more}"));
-            }
-        }
-        let (middle, late) = witness.peaks();
-        if said.is_healthy() && late > middle + SLACK {
-            let name = scenario.name;
-            differing.push(format!("{name}: is healthy, /proc shows {middle}, {late}"));
+    let said = scenarios.iter().map(Scenario::said);
+    let skipped = said.clone().filter(|said| said.skipped.is_some()).count();
+    let unhealthy = said.filter(|said| !said.is_healthy()).count();
+    println!("{unhealthy} programs say that something is to be found, {skipped} are skipped");
+    assert_eq!(unhealthy, UNHEALTHY);
+    let differing = scenarios.iter().flat_map(|it| untrue(it, segments));
+    let differing: Vec<_> = differing.collect();
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
+}
+
+/// Where `/proc` shows something else than the program says.
+fn untrue(scenario: &Scenario, segments: &[(u64, u64)]) -> Vec<String> {
+    let (name, said, witness) = (scenario.name, scenario.said(), &scenario.witness);
+    assert!(witness.looks() > 100, "hardly a look at {name}");
+    let (first, last) = (witness.first(), witness.last());
+    let mut untrue = Vec::new();
+    for finds in &said.finds {
+        let (has, wanted) = truth(finds, first, last, segments);
+        if has < wanted {
+            untrue.push(format!("{name}: {wanted} are lost, /proc shows {has}"));
         }
     }
-    println!("{unhealthy} programs say that something is to be found");
-    assert_eq!(unhealthy, UNHEALTHY);
-    assert!(differing.is_empty(), "{}", differing.join("\n"));
+    let more = last.memory_bytes().saturating_sub(first.memory_bytes());
+    for Grows { bytes, .. } in &said.grows {
+        if more < bytes / 10 * 9 || more > bytes + bytes / 8 {
+            untrue.push(format!("{name}: grows by {bytes}, /proc shows {more}"));
+        }
+    }
+    let (middle, late) = witness.peaks();
+    if said.is_healthy() && late > middle + SLACK {
+        untrue.push(format!("{name}: healthy, /proc shows {middle} and {late}"));
+    }
+    untrue
 }
 
 /// What `/proc` shows at least of what was lost, and how much that has to be.
@@ -255,7 +255,7 @@ fn truth(finds: &Finds, first: Usage, last: Usage, segments: &[(u64, u64)]) -> (
         bytes,
         ..
     } = finds;
-    let space = last.size_bytes - first.size_bytes.min(last.size_bytes);
+    let space = last.size_bytes.saturating_sub(first.size_bytes);
     match (resource.as_str(), kind.as_str()) {
         ("mmap", _) => (space, bytes.unwrap()),
         ("thread", "unjoined") => (space / STACK, *count),
