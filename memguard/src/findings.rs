@@ -224,7 +224,7 @@ mod tests {
             growth: None,
             limit: None,
             samples: Vec::new(),
-            sources: Vec::new(),
+            sites: Vec::new(),
             suggestion: None,
             evidence: Evidence::default(),
         }

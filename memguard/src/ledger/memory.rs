@@ -43,9 +43,7 @@ impl Memory {
 
     pub(super) fn forked(&mut self, forked: &Forked) {
         match forked.space.filter(|_| forked.shares_space) {
-            Some(space) => self
-                .owners
-                .lent(space, forked.parent, forked.child, forked.stamp),
+            Some(space) => self.owners.lent(space, forked.parent, forked.child),
             None => self.owners.born(forked.child),
         }
     }

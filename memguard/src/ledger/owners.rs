@@ -10,17 +10,10 @@ use crate::model::{
     memory::SpaceId,
 };
 
-/// Who has an address space, and since when that is known.
-#[derive(Clone, Copy, Debug)]
-struct Owner {
-    process: ProcessId,
-    since: Stamp,
-}
-
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Owners {
-    by_space: HashMap<SpaceId, Owner>,
+    by_space: HashMap<SpaceId, ProcessId>,
     by_process: HashMap<ProcessId, SpaceId>,
     /// Borrowed address spaces, by the borrower's thread group.
     borrowed: HashMap<u32, SpaceId>,
@@ -34,7 +27,7 @@ impl Owners {
         if self.is_over(space, stamp) {
             return false;
         }
-        self.uses(space, process, stamp);
+        self.uses(space, process);
         true
     }
 
@@ -51,27 +44,23 @@ impl Owners {
         super::give_back(&mut self.by_process);
     }
 
-    fn uses(&mut self, space: SpaceId, process: ProcessId, stamp: Stamp) {
-        if self.borrowed.get(&process.tgid) == Some(&space) && self.by_space.contains_key(&space) {
-            return;
+    fn uses(&mut self, space: SpaceId, process: ProcessId) {
+        // Records of a borrower may come after it has given it back: who has it keeps it.
+        if !self.by_space.contains_key(&space) {
+            self.own(space, process);
         }
-        let known = self.by_space.get(&space);
-        if known.is_some_and(|owner| owner.process == process || owner.since > stamp) {
-            return;
-        }
-        self.own(space, process, stamp);
     }
 
-    fn own(&mut self, space: SpaceId, process: ProcessId, since: Stamp) {
-        if let Some(before) = self.by_space.insert(space, Owner { process, since }) {
-            self.by_process.remove(&before.process);
+    fn own(&mut self, space: SpaceId, process: ProcessId) {
+        if let Some(before) = self.by_space.insert(space, process) {
+            self.by_process.remove(&before);
         }
         self.by_process.insert(process, space);
     }
 
     /// A child was born that borrows.
-    pub(super) fn lent(&mut self, space: SpaceId, parent: ProcessId, child: u32, stamp: Stamp) {
-        self.uses(space, parent, stamp);
+    pub(super) fn lent(&mut self, space: SpaceId, parent: ProcessId, child: u32) {
+        self.uses(space, parent);
         self.borrowed.insert(child, space);
     }
 
@@ -92,7 +81,7 @@ impl Owners {
         if let Some(space) = space {
             // Whatever has this address is over, seen or not.
             self.ended.insert(space, stamp);
-            self.own(space, process, stamp);
+            self.own(space, process);
         }
         ended
     }
@@ -106,7 +95,7 @@ impl Owners {
         stamp: Stamp,
     ) -> Option<SpaceId> {
         if let Some(space) = space.filter(|_| !self.borrowed.contains_key(&process.tgid)) {
-            self.uses(space, process, stamp);
+            self.uses(space, process);
         }
         self.leave(process, stamp)
     }
@@ -117,7 +106,7 @@ impl Owners {
         let space = borrowed.or_else(own)?;
         // While it is lent it goes on, in the name of the one who made it.
         let lent = self.borrowed.values().any(|lent| *lent == space);
-        let lives = |owner: &Owner| self.by_process.get(&owner.process) == Some(&space);
+        let lives = |owner: &ProcessId| self.by_process.get(owner) == Some(&space);
         if lent || self.by_space.get(&space).is_some_and(lives) {
             return None;
         }
@@ -128,7 +117,7 @@ impl Owners {
 
     /// Whose it is; `None` where no record has told.
     pub(super) fn of(&self, space: SpaceId) -> Option<ProcessId> {
-        Some(self.by_space.get(&space)?.process)
+        self.by_space.get(&space).copied()
     }
 
     /// The one of a process; `None` where no record has told.
@@ -161,7 +150,7 @@ mod tests {
     #[test]
     fn what_a_borrower_uses_stays_its_parents() {
         let mut owners = Owners::default();
-        owners.lent(SPACE, process(1), 2, Stamp(10));
+        owners.lent(SPACE, process(1), 2);
         assert!(owners.used(SPACE, process(2), Stamp(11)));
         assert_eq!(owners.of(SPACE), Some(process(1)));
         assert_eq!(
@@ -187,7 +176,7 @@ mod tests {
     #[test]
     fn an_address_space_outlives_its_owner_while_it_is_lent() {
         let mut owners = Owners::default();
-        owners.lent(SPACE, process(1), 2, Stamp(10));
+        owners.lent(SPACE, process(1), 2);
         assert_eq!(owners.ended(process(1), Some(SPACE), Stamp(11)), None);
         assert_eq!(owners.of(SPACE), Some(process(1)));
         assert_eq!(

@@ -153,7 +153,7 @@ pub struct Trend {
 
 /// Where memory in use was acquired.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Source {
+pub struct Site {
     /// The first place of the program's own code; `None` where that could not be found out.
     pub place: Option<String>,
     /// What it is.
@@ -230,7 +230,7 @@ pub struct Finding {
     /// Some of the handles, oldest first.
     pub samples: Vec<Sample>,
     /// Where memory that grows was acquired, the most bytes first.
-    pub sources: Vec<Source>,
+    pub sites: Vec<Site>,
     /// One line on what to do.
     pub suggestion: Option<String>,
     /// What was lost on the way.

@@ -62,7 +62,7 @@ impl End {
             growth: None,
             limit: None,
             samples: Vec::new(),
-            sources: Vec::new(),
+            sites: Vec::new(),
             suggestion: None,
             evidence: self.evidence.clone(),
         }

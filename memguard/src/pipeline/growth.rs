@@ -12,7 +12,7 @@ use crate::{
     detect::growth::{self, Outcome, forecast},
     ledger::population::GroupId,
     model::{
-        finding::{Finding, Growth, Limit, Severity, Source, State, Trend, Verdict},
+        finding::{self, Finding, Growth, Limit, Severity, State, Trend, Verdict},
         ids::{ProcessId, Stamp},
         memory::{Ceiling, Piece, Range},
         origin::StackId,
@@ -22,10 +22,10 @@ use crate::{
 };
 
 /// Sites named with a growth.
-const SOURCES: usize = 10;
+const SITES: usize = 10;
 
 /// Sites that have memory of one process, the most first.
-type Ranked = Vec<(Kind, Option<StackId>, Source)>;
+type Ranked = Vec<(Kind, Option<StackId>, finding::Site)>;
 
 impl Agent {
     /// Tells what the last samples say.
@@ -50,7 +50,7 @@ impl Agent {
 
     fn grows(&mut self, group: GroupId, growth: growth::Growth, now: Stamp) {
         let ranked = if group.kind.resource() == Resource::Heap {
-            self.sources(group)
+            self.users(group)
         } else {
             self.stacks_of_threads(group)
         };
@@ -76,7 +76,7 @@ impl Agent {
         let heap = kind.resource() == Resource::Heap;
         let verdict = if heap { Verdict::Growth } else { Verdict::Leak };
         let origin = ranked.first().and_then(|(_, stack, _)| *stack);
-        let known: u64 = ranked.iter().map(|(.., source)| source.count).sum();
+        let known: u64 = ranked.iter().map(|(.., site)| site.count).sum();
         let evidence = self.evidence(Some(group.process));
         let size = heap.then_some(growth.to);
         Finding {
@@ -101,7 +101,7 @@ impl Agent {
             growth: Some(told(&growth)),
             limit: limit(&growth, &self.ceilings(group)),
             samples: self.zombie_samples(group, now),
-            sources: self.named(ranked, heap),
+            sites: self.named(ranked, heap),
             suggestion: Some(suggestion(kind).to_owned()),
             evidence,
             process,
@@ -120,7 +120,7 @@ impl Agent {
     }
 
     /// Who has the memory of a process, as far as it is in use: by site, the most bytes first.
-    fn sources(&self, group: GroupId) -> Ranked {
+    fn users(&self, group: GroupId) -> Ranked {
         let shared = group.kind == Kind::HeapShm;
         let of_kind = |piece: &Piece| match piece.mapped.kind() {
             Kind::SharedMap | Kind::FileBacked => shared,
@@ -158,11 +158,11 @@ impl Agent {
     }
 
     /// Places beside the bytes; none for what is no memory.
-    fn named(&self, ranked: Ranked, heap: bool) -> Vec<Source> {
+    fn named(&self, ranked: Ranked, heap: bool) -> Vec<finding::Site> {
         let ranked = ranked.into_iter().filter(|_| heap);
-        let named = ranked.map(|(_, stack, source)| Source {
+        let named = ranked.map(|(_, stack, site)| finding::Site {
             place: self.stacks.origin(stack).and_then(|origin| origin.place),
-            ..source
+            ..site
         });
         named.collect()
     }
@@ -181,17 +181,17 @@ fn ranked(sites: BTreeMap<(Kind, Option<StackId>), (u64, Site)>) -> Ranked {
     let ranked = sites.into_iter().filter(|(_, (bytes, _))| *bytes > 0);
     let mut ranked: Ranked = ranked
         .map(|((kind, stack), (bytes, site))| {
-            let source = Source {
+            let site = finding::Site {
                 place: None,
                 kind,
                 bytes,
                 count: site.stamps().len() as u64,
             };
-            (kind, stack, source)
+            (kind, stack, site)
         })
         .collect();
-    ranked.sort_by_key(|(.., source)| std::cmp::Reverse(source.bytes));
-    ranked.truncate(SOURCES);
+    ranked.sort_by_key(|(.., site)| std::cmp::Reverse(site.bytes));
+    ranked.truncate(SITES);
     ranked
 }
 

@@ -271,7 +271,7 @@ impl Agent {
             growth,
             limit: self.limit(group.process, growth),
             samples: self.samples(group, survivors, seen, now),
-            sources: Vec::new(),
+            sites: Vec::new(),
             suggestion: None,
             evidence: self.evidence(Some(group.process)),
             process,

@@ -197,6 +197,12 @@ impl Agent {
     /// allocator that collects garbage maps more and more until it has done so for the first
     /// time.
     fn shows(&self, finding: &Finding) -> bool {
+        let of = match finding.kind {
+            Kind::Anon => Kind::HeapAnon,
+            Kind::SharedMap => Kind::HeapShm,
+            // Pages of files are the kernel's to drop.
+            _ => return true,
+        };
         let bytes = finding.open_bytes.unwrap_or(0) as f64;
         let touched = finding.resident_bytes.unwrap_or(0) as f64 >= bytes / 2.0;
         let pace = finding.growth.map_or(0.0, |growth| growth.slope_per_second);
@@ -204,7 +210,7 @@ impl Agent {
         if !touched || pace < self.judging.sizes.growth_warning {
             return true;
         }
-        let outcome = self.usages.outcome(finding.process.id, Kind::HeapAnon);
+        let outcome = self.usages.outcome(finding.process.id, of);
         matches!(outcome, Outcome::Growing(_) | Outcome::Creeping(_))
     }
 
@@ -238,7 +244,7 @@ impl Agent {
             growth,
             limit: self.map_limit(group.process, growth.map(|growth| growth.slope_per_second)),
             samples: samples(verified, now),
-            sources: Vec::new(),
+            sites: Vec::new(),
             evidence: self.evidence(Some(group.process)),
             process,
         }

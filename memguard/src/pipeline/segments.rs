@@ -71,7 +71,7 @@ impl Agent {
             growth: None,
             limit: None,
             samples: left.iter().take(SAMPLES).map(sample).collect(),
-            sources: Vec::new(),
+            sites: Vec::new(),
             suggestion: Some(
                 "remove with shmctl IPC_RMID once everybody is attached: then it goes with the last"
                     .to_owned(),

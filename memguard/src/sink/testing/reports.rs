@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::subjects::{SECOND, process, unknown_process};
 use crate::model::{
     finding::{
-        Evidence, Finding, Growth, Handle, Limit, Sample, Severity, Source, State, Trend, Verdict,
+        Evidence, Finding, Growth, Handle, Limit, Sample, Severity, Site, State, Trend, Verdict,
     },
     ids::Stamp,
     memory::Range,
@@ -75,7 +75,7 @@ pub(in crate::sink) fn finding() -> Finding {
         }),
         limit: Some(limit()),
         samples: [37, 38, 139, 140].map(sample).into(),
-        sources: Vec::new(),
+        sites: Vec::new(),
         suggestion: Some("close the socket on the error path too".to_owned()),
         evidence: Evidence::default(),
     }
@@ -159,7 +159,7 @@ pub(in crate::sink) fn growth() -> Finding {
         samples: 20,
         baseline: 12 << 20,
     };
-    let source = |place: Option<&str>, kind, mib: u64, count| Source {
+    let site = |place: Option<&str>, kind, mib: u64, count| Site {
         place: place.map(str::to_owned),
         kind,
         bytes: mib << 20,
@@ -190,9 +190,9 @@ pub(in crate::sink) fn growth() -> Finding {
             uncertainty: Some((Duration::from_secs(54), Some(Duration::from_secs(63)))),
         }),
         samples: Vec::new(),
-        sources: vec![
-            source(Some("remember (cache.c:12)"), Kind::Brk, 61, 40),
-            source(None, Kind::Anon, 1, 1),
+        sites: vec![
+            site(Some("remember (cache.c:12)"), Kind::Brk, 61, 40),
+            site(None, Kind::Anon, 1, 1),
         ],
         suggestion: Some("see which malloc call it is with a heap profiler".to_owned()),
         ..finding()

@@ -5,7 +5,7 @@ use super::{
     table::{Column, align},
 };
 use crate::{
-    model::finding::{Finding, Sample, Source, Verdict},
+    model::finding::{Finding, Sample, Site, Verdict},
     sink::{
         sentence,
         units::{bytes, duration},
@@ -17,12 +17,12 @@ const INDENT: &str = "      ";
 /// Handles shown.
 const SAMPLES: usize = 3;
 /// Places shown.
-const SOURCES: usize = 5;
+const SITES: usize = 5;
 
 pub(super) fn opened(page: &mut Page, finding: &Finding) {
     sentence(page, finding);
     samples(page, &finding.samples);
-    sources(page, &finding.sources);
+    sites(page, &finding.sites);
     limit(page, finding);
     doubts(page, finding);
     if let Some(suggestion) = &finding.suggestion {
@@ -76,12 +76,12 @@ fn samples(page: &mut Page, samples: &[Sample]) {
 }
 
 /// Who has it: the most bytes first.
-fn sources(page: &mut Page, sources: &[Source]) {
-    let rows = sources.iter().take(SOURCES).map(|source| {
-        let place = source.place.as_deref().unwrap_or("(not known)");
+fn sites(page: &mut Page, sites: &[Site]) {
+    let rows = sites.iter().take(SITES).map(|site| {
+        let place = site.place.as_deref().unwrap_or("(not known)");
         [
-            bytes(source.bytes),
-            source.kind.name().to_owned(),
+            bytes(site.bytes),
+            site.kind.name().to_owned(),
             place.to_owned(),
         ]
     });

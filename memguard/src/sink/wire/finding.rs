@@ -67,7 +67,7 @@ pub struct Finding {
     /// Some of the handles, oldest first.
     pub samples: Vec<Sample>,
     /// Where memory that grows was acquired, the most bytes first; of `growth` only.
-    pub sources: Vec<Source>,
+    pub sites: Vec<Site>,
     /// One line on what to do.
     pub suggestion: Option<Text>,
     /// Samples, or ends of long texts, were left out to keep the line short.
@@ -97,7 +97,7 @@ impl Finding {
             growth: finding.growth.as_ref().map(Growth::new),
             limit: finding.limit.as_ref().map(Limit::new),
             samples: scribe.list(&finding.samples, |sample| Sample::new(sample, scribe)),
-            sources: scribe.list(&finding.sources, |source| Source::new(source, scribe)),
+            sites: scribe.list(&finding.sites, |site| Site::new(site, scribe)),
             suggestion: scribe.maybe(finding.suggestion.as_deref()),
             truncated: false,
         }
@@ -259,7 +259,7 @@ impl Sample {
 
 /// Where memory in use was acquired.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct Source {
+pub struct Site {
     /// The first place of the program's own code; null where that could not be found out.
     pub place: Option<Text>,
     /// `brk`, or as of a mapping.
@@ -270,13 +270,13 @@ pub struct Source {
     pub count: u64,
 }
 
-impl Source {
-    fn new(source: &finding::Source, scribe: &Scribe<'_>) -> Self {
+impl Site {
+    fn new(site: &finding::Site, scribe: &Scribe<'_>) -> Self {
         Self {
-            place: scribe.maybe(source.place.as_deref()),
-            kind: source.kind.name(),
-            bytes: source.bytes,
-            count: source.count,
+            place: scribe.maybe(site.place.as_deref()),
+            kind: site.kind.name(),
+            bytes: site.bytes,
+            count: site.count,
         }
     }
 }

@@ -20,7 +20,7 @@ use serde::Serialize;
 pub use self::{
     agent::{Agent, Cost, Exit, Health, MissingProbe, Pid, Probes, RunExit, Summary},
     census::{Census, CensusKind, CensusTarget},
-    finding::{Evidence, Finding, Growth, Limit, Sample, Source},
+    finding::{Evidence, Finding, Growth, Limit, Sample, Site},
     memory::{Mappings, Threshold},
     payload::{
         AgentStarted, AgentSummary, CensusTaken, EventName, FindingChanged, HealthChanged,
