@@ -27,11 +27,6 @@ impl Cell {
         }
     }
 
-    /// What has the greater rank wins: the younger, and at one stamp the release.
-    pub(super) fn rank(&self) -> (Stamp, bool) {
-        (self.stamp, self.is_hole())
-    }
-
     pub(super) fn is_hole(&self) -> bool {
         self.facts.is_none()
     }

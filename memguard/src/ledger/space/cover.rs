@@ -81,7 +81,7 @@ impl Cover {
             desk.oddities.repeated = desk.oddities.repeated.saturating_add(1);
             return;
         }
-        let clearing = self.clear(range, (stamp, false), stamp, desk);
+        let clearing = self.clear(range, stamp, stamp, desk);
         let form = self.forms.lend(Form::from(mapped));
         let kept = self.fill(&clearing, stamp, Facts::new(form), desk);
         if clearing.free.as_slice() == [range] && kept == 1 {
@@ -144,9 +144,9 @@ impl Cover {
         }
     }
 
-    /// Makes a hole of `stamp` by a record of `at`.
+    /// Makes a hole of `stamp` by a record of `at`. It takes what has the same stamp, too.
     fn release(&mut self, range: Range, stamp: Stamp, at: Stamp, desk: &mut Desk<'_>) {
-        let clearing = self.clear(range, (stamp, true), at, desk);
+        let clearing = self.clear(range, stamp.next(), at, desk);
         for free in clearing.free {
             self.put(free.start, Cell::hole(free.end, stamp), desk);
         }
@@ -175,19 +175,13 @@ impl Cover {
         cut.or_else(whole)
     }
 
-    /// Takes what has a lesser rank out of a range.
-    fn clear(
-        &mut self,
-        range: Range,
-        rank: (Stamp, bool),
-        at: Stamp,
-        desk: &mut Desk<'_>,
-    ) -> Clearing {
+    /// Takes what is older than `until` out of a range, by a record of `at`.
+    fn clear(&mut self, range: Range, until: Stamp, at: Stamp, desk: &mut Desk<'_>) -> Clearing {
         let mut clearing = Clearing::default();
         let mut from = range.start;
         let cells: Vec<_> = self.cells.within(range).collect();
         for (start, cell) in cells {
-            if cell.rank() < rank {
+            if cell.stamp < until {
                 self.take(start, range, Some(at), desk);
                 continue;
             }

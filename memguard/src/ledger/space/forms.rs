@@ -67,14 +67,14 @@ impl Forms {
         let index = same
             .or_else(|| self.0.iter().position(|slot| slot.uses == 0))
             .unwrap_or(self.0.len());
-        match self.0.get_mut(index) {
-            Some(slot) => {
-                *slot = Slot {
-                    form,
-                    uses: slot.uses.saturating_add(1),
-                }
-            }
-            None => self.0.push(Slot { form, uses: 1 }),
+        if index == self.0.len() {
+            // Room for one where one is all there is: it is the most frequent number.
+            self.0.reserve_exact(usize::from(index < 4));
+            self.0.push(Slot { form, uses: 0 });
+        }
+        if let Some(slot) = self.0.get_mut(index) {
+            slot.form = form;
+            slot.uses = slot.uses.saturating_add(1);
         }
         NonZeroU32::MIN.saturating_add(index as u32)
     }

@@ -214,6 +214,13 @@ fn shmdt_takes_the_youngest_attachment_that_is_not_younger() {
         .is(&[(pages(12, 4), 1)], &[(2, Some(3))]);
     play.shmdt(8 * PAGE, 4);
     play.is(&[], &[(2, Some(3)), (1, Some(4))]);
+
+    // The first page of neither is left.
+    let mut play = Play::default();
+    play.call(Call::Shmat, pages(8, 8), 1);
+    play.call(Call::Shmat, pages(8, 4), 2);
+    play.munmap(pages(8, 1), 3).shmdt(8 * PAGE, 4);
+    play.is(&[(pages(12, 4), 1)], &[(2, Some(4))]);
 }
 
 #[test]
