@@ -15,12 +15,12 @@ static void *mapped(void *result, const char *what)
 	return result;
 }
 
-static void *map_at(void *place, size_t bytes, int protection, int flags)
+static inline __attribute__((always_inline)) void *map_at(void *place, size_t bytes, int protection, int flags)
 {
 	return mapped(mmap(place, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0), "mmap");
 }
 
-static void *map(size_t bytes)
+static inline __attribute__((always_inline)) void *map(size_t bytes)
 {
 	return map_at(NULL, bytes, PROT_READ | PROT_WRITE, 0);
 }

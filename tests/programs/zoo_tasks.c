@@ -8,7 +8,7 @@
 
 #include <pthread.h>
 
-static pthread_t begin(void *(*steps)(void *))
+static inline __attribute__((always_inline)) pthread_t begin(void *(*steps)(void *))
 {
 	pthread_t thread;
 

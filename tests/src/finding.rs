@@ -95,7 +95,7 @@ impl<'a> Finding<'a> {
 
     /// How large the process was when its growth began to be measured.
     pub fn baseline_bytes(self) -> Option<u64> {
-        self.at("/growth/baseline_bytes")?.as_u64()
+        self.at("/growth/baseline")?.as_u64()
     }
 
     /// Where what is live was acquired, the largest first.

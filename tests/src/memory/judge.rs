@@ -303,8 +303,7 @@ mod tests {
     fn growth_is_compared() {
         const GROWN: &str = "grows 7 heap anon 38000 10.0 brk leak_s55";
         let growth = |bytes: u64, slope: f64, kind: &str, place: &str| {
-            let growth =
-                json!({"slope_per_second": slope, "shape": "linear", "baseline_bytes": 99});
+            let growth = json!({"slope_per_second": slope, "shape": "linear", "baseline": 99});
             let site = json!({"place": place, "kind": kind, "bytes": 37000, "count": 4});
             let more = json!({"open_bytes": bytes, "growth": growth, "sites": [site]});
             vec![line("growth", ["heap", "anon"], 1, more)]
