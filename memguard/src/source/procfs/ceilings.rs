@@ -89,7 +89,7 @@ impl Procfs {
         let users =
             processes.filter_map(|tgid| self.find(&tgid.to_string(), "status", User::parse));
         let same = users.filter(|user| user.uid == uid);
-        Some(same.map(|user| user.threads).sum())
+        Some(same.map(|user| user.threads).fold(0, u64::saturating_add))
     }
 }
 

@@ -23,6 +23,7 @@ mod limits;
 mod lines;
 mod look;
 pub mod maps;
+mod pagemap;
 mod process;
 mod ranges;
 mod smaps;

@@ -2,16 +2,19 @@
 //! `proc_pid_smaps(5)`.
 //!
 //! The kernel merges neighbours that are alike into one mapping, so a mapping may be partly in an
-//! asked range, and a range may be many mappings. The file is in order of addresses, and so are the
-//! ranges: both are gone through once.
+//! asked range, and a range may be many mappings. What of a part is resident, its pages tell. The
+//! file is in order of addresses, and so are the ranges: both are gone through once.
 
 use std::ops::ControlFlow;
 
-use super::{ProcError, Procfs, ranges::MappedRange, usage::bytes};
-use crate::model::memory::Range;
+use super::{ProcError, Procfs, pagemap::Bytes, ranges::MappedRange, usage::bytes};
+use crate::model::memory::{PAGE, Range};
 
 /// The most that is read, 0.7 KiB a mapping: as many as `maps` is read of.
 const BYTES: usize = 1024 * 1024 * 1024;
+
+/// The most pages that are asked for one by one: 1 GiB.
+const PAGES: u64 = 256 * 1024;
 
 /// What is in a range.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,16 +27,18 @@ pub struct Residency {
     pub accessible_bytes: u64,
     /// Of them, bytes for which no swap space was reserved: `MAP_NORESERVE`.
     pub noreserve_bytes: u64,
-    /// Bytes that are resident, pages of `hugetlb` included. Of a mapping that is only partly in
-    /// the range, the same part of its bytes; see [`Residency::estimated`].
+    /// Bytes that are resident, pages of `hugetlb` included; see [`Residency::estimated`].
     pub resident_bytes: u64,
     /// Bytes that are swapped out, likewise.
     pub swap_bytes: u64,
-    /// Bytes that were written and are in no file, or not yet, likewise.
+    /// Bytes that were written and are in no file, or not yet. Of a mapping that is only partly in
+    /// the range, the same part of its bytes.
     pub dirty_bytes: u64,
     /// Bytes in transparent huge pages, likewise.
     pub huge_bytes: u64,
-    /// Some mapping is only partly in the range, and partly resident, swapped or dirty.
+    /// A mapping that is partly resident or swapped is only partly in the range, and its pages
+    /// were too many, or not allowed, to be asked one by one: of its bytes, the same part was
+    /// taken.
     pub estimated: bool,
     /// What the first mapping that has a name is called: path of a file as the kernel prints it,
     /// or for example `[heap]`, `[stack]`, `[anon:x]`.
@@ -48,7 +53,58 @@ impl Procfs {
         let mut merge = Merge::new(ranges);
         let whole = self.each_line_of(tgid, "smaps", BYTES, |line| merge.line(line))?;
         self.complete(whole, tgid, "smaps")?;
-        Ok(merge.finish())
+        merge.flush();
+        let Merge {
+            mut found, open, ..
+        } = merge;
+        self.settle(tgid, &mut found, &open);
+        Ok(found)
+    }
+
+    /// Parts of mappings, of which only their pages can tell.
+    fn settle(&self, tgid: u32, found: &mut [Residency], open: &[Open]) {
+        let map = (!open.is_empty()).then(|| self.page_map(tgid)).flatten();
+        let mut left = PAGES;
+        for open in open {
+            let Some(residency) = found.get_mut(open.at) else {
+                continue;
+            };
+            let affordable = left.checked_sub(open.range.bytes() / PAGE);
+            left = affordable.unwrap_or(left);
+            let exact = affordable.and_then(|_| map.as_ref()?.bytes(open.range));
+            residency.estimated |= exact.is_none();
+            open.add_to(residency, exact);
+        }
+    }
+}
+
+/// Part of a mapping.
+#[derive(Debug)]
+struct Open {
+    /// Which of the asked ranges it is in.
+    at: usize,
+    range: Range,
+    /// Resident and swapped bytes of the whole mapping.
+    whole: Bytes,
+    mapping: Range,
+}
+
+impl Open {
+    /// No more than the whole has: pages of zeros are nobody's memory.
+    fn add_to(&self, found: &mut Residency, exact: Option<Bytes>) {
+        let Self { whole, .. } = *self;
+        let share = |value| part(value, self.range.bytes(), self.mapping.bytes());
+        let estimate = || Bytes {
+            resident: share(whole.resident),
+            swapped: share(whole.swapped),
+        };
+        let Bytes { resident, swapped } = exact.unwrap_or_else(estimate);
+        for (total, value, most) in [
+            (&mut found.resident_bytes, resident, whole.resident),
+            (&mut found.swap_bytes, swapped, whole.swapped),
+        ] {
+            *total = total.saturating_add(value.min(most));
+        }
     }
 }
 
@@ -60,6 +116,8 @@ struct Merge {
     at: usize,
     /// The mapping whose lines are being read, where it is in a range.
     mapping: Option<Mapping>,
+    /// What has to be asked of pages.
+    open: Vec<Open>,
 }
 
 /// A mapping.
@@ -80,6 +138,7 @@ impl Merge {
             found: ranges.iter().copied().map(nothing).collect(),
             at: 0,
             mapping: None,
+            open: Vec::new(),
         }
     }
 
@@ -100,7 +159,9 @@ impl Merge {
 
     /// Breaks where no range is left.
     fn begin(&mut self, mapped: MappedRange, line: &[u8]) -> ControlFlow<()> {
-        let Self { found, at, mapping } = self;
+        let Self {
+            found, at, mapping, ..
+        } = self;
         let ended = |found: &&Residency| found.range.end <= mapped.range.start;
         *at += found.iter().skip(*at).take_while(ended).count();
         let Some(next) = found.get(*at) else {
@@ -116,17 +177,13 @@ impl Merge {
         let Some(mapping) = self.mapping.take() else {
             return;
         };
-        for residency in self.found.iter_mut().skip(self.at) {
+        for (at, residency) in self.found.iter_mut().enumerate().skip(self.at) {
             let Some(common) = residency.range.common(mapping.mapped.range) else {
                 break;
             };
             mapping.add_to(residency, common.bytes());
+            self.open.extend(mapping.resident_in(at, common, residency));
         }
-    }
-
-    fn finish(mut self) -> Vec<Residency> {
-        self.flush();
-        self.found
     }
 }
 
@@ -167,21 +224,41 @@ impl Mapping {
     fn add_to(&self, found: &mut Residency, common: u64) {
         let all = self.mapped.range.bytes();
         let only_if = |condition| if condition { common } else { 0 };
-        found.mapped_bytes += common;
-        found.accessible_bytes += only_if(self.mapped.protection != 0);
-        found.noreserve_bytes += only_if(self.noreserve);
-        for (total, value) in [
-            (&mut found.resident_bytes, self.resident),
-            (&mut found.swap_bytes, self.swap),
-            (&mut found.dirty_bytes, self.dirty),
-            (&mut found.huge_bytes, self.huge),
+        for (total, bytes) in [
+            (&mut found.mapped_bytes, common),
+            (
+                &mut found.accessible_bytes,
+                only_if(self.mapped.protection != 0),
+            ),
+            (&mut found.noreserve_bytes, only_if(self.noreserve)),
+            (&mut found.dirty_bytes, part(self.dirty, common, all)),
+            (&mut found.huge_bytes, part(self.huge, common, all)),
         ] {
-            *total = total.saturating_add(part(value, common, all));
-            found.estimated |= common < all && value > 0 && value < all;
+            *total = total.saturating_add(bytes);
         }
         if found.name.is_none() {
             found.name.clone_from(&self.name);
         }
+    }
+
+    /// Adds what is resident and swapped, where all or nothing of the mapping is.
+    fn resident_in(&self, at: usize, common: Range, found: &mut Residency) -> Option<Open> {
+        let mapping = self.mapped.range;
+        let clear = |value| value == 0 || value >= mapping.bytes();
+        let open = Open {
+            at,
+            range: common,
+            whole: Bytes {
+                resident: self.resident,
+                swapped: self.swap,
+            },
+            mapping,
+        };
+        if common == mapping || (clear(self.resident) && clear(self.swap)) {
+            open.add_to(found, None);
+            return None;
+        }
+        Some(open)
     }
 }
 
@@ -247,6 +324,16 @@ mod tests {
         .concat()
     }
 
+    /// Of the pages 20 to 29, the first five are resident and the others swapped.
+    fn pagemap() -> Vec<u8> {
+        let entry = |page: u64| match page {
+            20..25 => 1 << 63,
+            25..30 => 1 << 62,
+            _ => 0_u64,
+        };
+        (0..30).map(entry).flat_map(u64::to_ne_bytes).collect()
+    }
+
     fn tree() -> TestProcfs {
         let tree = TestProcfs::new();
         tree.process(7, b"api", 'S', 1)
@@ -308,6 +395,25 @@ mod tests {
             );
         }
     }
+    #[test]
+    fn pages_are_asked_where_part_of_a_mapping_is_in_a_range() {
+        let tree = tree();
+        tree.file("7/pagemap", &pagemap());
+        let asked = [range(18, 4), range(22, 4), range(26, 3), range(29, 2)];
+        let found = tree.procfs().residency(7, &asked).unwrap();
+        let sizes = found
+            .iter()
+            .map(|found| [found.resident_bytes, found.swap_bytes]);
+        let sizes: Vec<_> = sizes.map(|sizes| sizes.map(|bytes| bytes / 4096)).collect();
+        assert_eq!(sizes, [[2, 0], [3, 1], [0, 3], [0, 1]]);
+        assert!(found.iter().all(|found| !found.estimated));
+        // Beyond the file, and beyond what is affordable.
+        tree.file("7/pagemap", &pagemap()[..22 * 8]);
+        let found = tree.procfs().residency(7, &asked).unwrap();
+        let estimated: Vec<_> = found.iter().map(|found| found.estimated).collect();
+        assert_eq!(estimated, [false, true, true, true]);
+    }
+
     /// However the ranges are cut, the answer is that for each alone.
     #[test]
     fn many_ranges_at_once_are_as_each_alone() {
