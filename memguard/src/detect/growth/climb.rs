@@ -6,9 +6,9 @@ use super::{series::Point, stats::mean};
 /// The last quarter must rise at this share of the whole window's pace at least.
 const TAIL: f64 = 0.5;
 /// Later thirds this much slower than earlier ones are a curve that flattens, whatever the noise.
-const FLATTENS: f64 = 0.6;
+const FLATTENS: f64 = 0.65;
 /// This much slower is one where noise cannot explain it.
-const SLOWS: f64 = 0.9;
+const SLOWS: f64 = 0.95;
 /// Standard errors that noise does not explain.
 const SURE: f64 = 2.0;
 /// Rise against noise that is a climb.
@@ -74,12 +74,13 @@ impl Window<'_> {
         new.count() >= 3
     }
 
-    /// Against caches that fill: the later half of the climb is slower than the earlier.
-    pub(super) fn slows(&self) -> bool {
+    /// Against caches that fill: the later half of the climb is slower than the earlier. What is
+    /// told already may be unsteady, or each change of a load would withdraw it.
+    pub(super) fn slows(&self, told: bool) -> bool {
         let Some(bend) = Bend::of(self.points) else {
             return false;
         };
-        bend.ratio < FLATTENS || bend.ratio < SLOWS && bend.errors < -SURE
+        bend.ratio < FLATTENS || !told && bend.ratio < SLOWS && bend.errors < -SURE
     }
 }
 
@@ -154,7 +155,7 @@ mod tests {
             points: &points,
             peak: f64::NEG_INFINITY,
         };
-        assert_eq!((window.climbs(1.0), window.slows()), expected, "{why}");
+        assert_eq!((window.climbs(1.0), window.slows(false)), expected, "{why}");
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub(super) struct Look<'a> {
     pub(super) warm_up: &'a [Point],
     pub(super) points: &'a [Point],
     pub(super) baseline: Baseline,
+    /// The last look showed growth.
+    pub(super) told: bool,
 }
 
 impl Look<'_> {
@@ -87,10 +89,10 @@ impl Look<'_> {
     }
 
     fn growth(&self, window: Window<'_>, double: Option<Window<'_>>) -> Option<Growth> {
-        let share = self.baseline.median as f64 * self.rules.least_share;
-        if !window.climbs(share.max(self.rules.least_rise as f64))
-            || window.slows()
-            || double.is_some_and(|double| double.slows())
+        let least = self.rules.least(span(window.points), self.baseline.median);
+        if !window.climbs(least)
+            || window.slows(self.told)
+            || double.is_some_and(|double| double.slows(self.told))
         {
             return None;
         }

@@ -7,7 +7,7 @@ use super::testing::Random;
 pub(super) const KINDS: [(&str, usize); 8] = [
     ("linear", 15),
     ("exponential", 15),
-    ("unsteady", 30),
+    ("unsteady", 40),
     ("noisy ±1", 15),
     ("noisy ±5", 60),
     ("stepwise", 60),

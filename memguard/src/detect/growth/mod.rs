@@ -4,7 +4,7 @@
 //! that was there before ([`climb`]), again and again and up to now; its pace does not slow down; a
 //! walk without direction would not have come here ([`drift`]); ranks and slope agree ([`trend`]).
 //! Whatever falls to below half begins anew ([`segment`]). Two looks in a row must say so before it
-//! is told, and three must not before it is withdrawn.
+//! is told, and five must not before it is withdrawn.
 //!
 //! What no look of finite length can tell from a leak: the first ramp of a cycle, of a collector or
 //! of a cache that fills at a steady pace, where that lasts for longer than the warm-up *and* the
@@ -48,7 +48,7 @@ use crate::model::ids::Stamp;
 /// So many looks in a row must show growth.
 const CONFIRM: u8 = 2;
 /// So many must not, for it to be over.
-const CALM: u8 = 3;
+const CALM: u8 = 5;
 /// A growth that is told stays one down to this share of the warning slope.
 const KEEP: f64 = 0.8;
 
@@ -203,6 +203,7 @@ impl Monitor {
             warm_up,
             points,
             baseline,
+            told: self.outcome.growing().is_some(),
         }
         .outcome()
     }

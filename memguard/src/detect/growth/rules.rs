@@ -4,6 +4,7 @@ use std::time::Duration;
 
 const MIB: u64 = 1 << 20;
 const HOUR: f64 = 3600.0;
+const MINUTE: f64 = 60.0;
 /// Fewest samples after the warm-up that can be significant: ten changes, see `drift`.
 const SAMPLES: u32 = 10;
 
@@ -22,6 +23,9 @@ pub struct Rules {
     pub least_rise: u64,
     /// Least rise as a share of the baseline: what is small against a process is its breathing.
     pub least_share: f64,
+    /// Likewise for windows up to a minute; from there it falls with the window's length to
+    /// [`Self::least_share`]. Collectors and caches of large processes take a while to turn.
+    pub minute_share: f64,
     /// A size that is told when it is crossed.
     pub size_warning: Option<u64>,
     /// Likewise; a growth above it is critical at any slope that is a warning.
@@ -43,6 +47,7 @@ impl Default for Rules {
             growth_critical: (100 * MIB) as f64 / HOUR,
             least_rise: MIB,
             least_share: 1.0 / 64.0,
+            minute_share: 0.25,
             size_warning: Some(256 * MIB),
             size_critical: Some(512 * MIB),
             emergency: None,
@@ -59,10 +64,18 @@ impl Rules {
             growth_critical: f64::INFINITY,
             least_rise: 10,
             least_share: 0.1,
+            minute_share: 0.1,
             size_warning: None,
             size_critical: None,
             ..Self::default()
         }
+    }
+
+    /// The rise that a window of so many seconds must at least show.
+    pub(super) fn least(&self, seconds: f64, baseline: u64) -> f64 {
+        let share = self.minute_share * (MINUTE / seconds).min(1.0);
+        let of_baseline = share.max(self.least_share) * baseline as f64;
+        of_baseline.max(self.least_rise as f64)
     }
 
     /// When the first verdict can be, with a sample each `interval`: after the warm-up and as long
