@@ -93,7 +93,7 @@ pub const fn range_handle(address: u64, pages: u64) -> u64 {
 #[must_use]
 pub const fn handle_range(handle: u64, detail: u64) -> (u64, u64) {
     let page = handle & ((1 << PAGE_NUMBER_BITS) - 1);
-    let pages = handle >> PAGE_NUMBER_BITS | (detail >> 40) * LONG_RANGE;
+    let pages = (handle >> PAGE_NUMBER_BITS) + (detail >> 40) * LONG_RANGE;
     (page << PAGE_SHIFT, pages)
 }
 

@@ -16,11 +16,12 @@ static void grows(const char *what, long bytes, double seconds, const char *from
 	dprintf(1, "grows %d %s %ld %.3f %s\n", getpid(), what, bytes, seconds, from);
 }
 
-/* With malloc's own choice between heap and mappings. */
-static char *allocated(size_t bytes)
-{
-	char *place = malloc(bytes);
+/* With malloc's own choice between heap and mappings. A macro, so that the place of an acquisition
+ * is where it stands. */
+#define allocated(bytes) checked_place(malloc(bytes))
 
+static char *checked_place(char *place)
+{
 	if (!place)
 		err(99, "malloc");
 	return place;

@@ -15,15 +15,10 @@ static void *mapped(void *result, const char *what)
 	return result;
 }
 
-static inline __attribute__((always_inline)) void *map_at(void *place, size_t bytes, int protection, int flags)
-{
-	return mapped(mmap(place, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0), "mmap");
-}
-
-static inline __attribute__((always_inline)) void *map(size_t bytes)
-{
-	return map_at(NULL, bytes, PROT_READ | PROT_WRITE, 0);
-}
+/* Macros, so that the place of an acquisition is where they stand, and not they. */
+#define map_at(place, bytes, protection, flags) \
+	mapped(mmap(place, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | (flags), -1, 0), "mmap")
+#define map(bytes) map_at(NULL, bytes, PROT_READ | PROT_WRITE, 0)
 
 static void unmap(void *start, size_t bytes)
 {

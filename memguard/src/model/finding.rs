@@ -152,7 +152,7 @@ pub struct Trend {
 }
 
 /// Where memory in use was acquired.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Site {
     /// The first place of the program's own code; `None` where that could not be found out.
     pub place: Option<String>,

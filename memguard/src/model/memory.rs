@@ -212,8 +212,8 @@ pub struct Piece {
 pub struct Usage {
     /// `RssAnon` and `VmSwap` of `proc_pid_status(5)`: anonymous memory, wherever it lies.
     pub anonymous_bytes: u64,
-    /// `RssShmem`: shared anonymous memory, memfd, tmpfs, SysV. `None` where it was not told apart
-    /// from that of files.
+    /// `RssShmem`: shared anonymous memory, memfd, tmpfs, `SysV`. `None` where it was not told
+    /// apart from that of files.
     pub shmem_bytes: Option<u64>,
     /// All resident memory.
     pub resident_bytes: u64,
@@ -237,7 +237,7 @@ pub struct Ceiling {
 }
 
 /// How long until a ceiling is reached at the present growth, with its uncertainty.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forecast {
     /// The nearest.
     pub ceiling: Ceiling,

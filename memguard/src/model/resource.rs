@@ -120,7 +120,7 @@ kinds! {
     Brk = "brk", "heap extension", "heap extensions";
     /// Anonymous memory in use, `RssAnon` and swap.
     HeapAnon = "anon", "byte of anonymous memory", "bytes of anonymous memory";
-    /// Shared memory in use, `RssShmem`: memfd, tmpfs, shared anonymous and SysV memory.
+    /// Shared memory in use, `RssShmem`: memfd, tmpfs, shared anonymous and `SysV` memory.
     HeapShm = "shm", "byte of shared memory", "bytes of shared memory";
     /// A thread that runs or waits.
     Thread = "thread", "thread", "threads";
@@ -128,7 +128,7 @@ kinds! {
     Unjoined = "unjoined", "unjoined thread", "unjoined threads";
     /// A child that has ended and that nobody has waited for.
     Zombie = "zombie", "zombie", "zombies";
-    /// A SysV shared memory segment.
+    /// A `SysV` shared memory segment.
     SysvShm = "sysv", "SysV shared memory segment", "SysV shared memory segments";
     /// A timer of `timer_create(2)`.
     PosixTimer = "posix", "POSIX timer", "POSIX timers";

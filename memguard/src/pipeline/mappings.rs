@@ -65,10 +65,7 @@ struct Verified {
 
 impl Verified {
     fn sum(&self, bytes: impl Fn(&Residency) -> u64) -> u64 {
-        self.found
-            .iter()
-            .map(bytes)
-            .fold(0, |sum, size| sum.saturating_add(size))
+        self.found.iter().map(bytes).fold(0, u64::saturating_add)
     }
 
     /// What the kernel says it is: nobody tells what `mremap` moved.
@@ -316,8 +313,9 @@ impl Agent {
     /// Writes what is held of every process.
     pub(super) fn show_mappings(&mut self) {
         let stamp = kernel::now();
-        let running: Vec<_> = self.ledger.processes.running().collect();
-        for process in running.into_iter().filter_map(|(_, id)| id) {
+        let running = self.ledger.processes.running();
+        let running: Vec<_> = running.filter_map(|(_, id)| id).collect();
+        for process in running {
             let held = self.ledger.memory.held_by(process);
             let ranges = held.map(|piece| piece.range).collect();
             let process = self.living(process);

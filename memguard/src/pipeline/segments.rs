@@ -1,4 +1,4 @@
-//! SysV shared memory that outlives its makers: nobody is attached to it, and nobody has it
+//! `SysV` shared memory that outlives its makers: nobody is attached to it, and nobody has it
 //! removed.
 
 use std::sync::Arc;

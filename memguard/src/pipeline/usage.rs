@@ -195,7 +195,8 @@ impl Usages {
         let moved = has_moved(before.anonymous_bytes, usage.anonymous_bytes)
             || has_moved(before.resident_bytes, usage.resident_bytes)
             || before.size_bytes != usage.size_bytes
-            || (before.threads, before.timers) != (usage.threads, usage.timers);
+            || before.threads != usage.threads
+            || before.timers != usage.timers;
         sampler.sampled(process, now, moved);
     }
 
@@ -220,10 +221,9 @@ impl Agent {
         }
         self.meet(now);
         for process in self.usages.sampler.due(now) {
-            match self.usage(process) {
-                Some(usage) => self.take_sample(process, usage, now),
-                // Ended, or about to: its exit tells.
-                None => continue,
+            // Of one that has ended, or is about to, its exit tells.
+            if let Some(usage) = self.usage(process) {
+                self.take_sample(process, usage, now);
             }
         }
     }
