@@ -164,14 +164,16 @@ fn mapping(line: &str) -> Option<(u64, u64)> {
 ///
 /// When it said so of no process, or not in the form that is promised.
 pub fn tracked(lines: &Lines) -> BTreeMap<u32, Pages> {
-    let lines = lines.events("memguard.debug.mappings");
+    let lines = lines.events("memguard.mappings");
     assert!(!lines.is_empty(), "no process is shown");
     let of = |line: &Value| {
-        let ranges = line.get("ranges").and_then(Value::as_array);
+        let ranges = line
+            .pointer("/memguard/mappings/ranges")
+            .and_then(Value::as_array);
         let ranges = ranges.unwrap_or_else(|| panic!("no ranges in {line}"));
         let pieces = ranges
             .iter()
-            .map(|range| (end_of(range, 0), end_of(range, 1)));
+            .map(|range| (end_of(range, "start"), end_of(range, "end")));
         (
             number(line, "/process/pid") as u32,
             Pages::of(pieces.collect()),
@@ -180,8 +182,8 @@ pub fn tracked(lines: &Lines) -> BTreeMap<u32, Pages> {
     lines.into_iter().map(of).collect()
 }
 
-fn end_of(range: &Value, index: usize) -> u64 {
-    let text = range.get(index).and_then(Value::as_str);
+fn end_of(range: &Value, which: &str) -> u64 {
+    let text = range.get(which).and_then(Value::as_str);
     address(text.unwrap_or_else(|| panic!("not two addresses: {range}")))
 }
 
@@ -270,8 +272,8 @@ mod tests {
     fn both_views_are_read() {
         let line = "55d0c0000000-55d0c0021000 rw-p 00000000 00:00 0   [heap]";
         assert_eq!(mapping(line), Some((0x55d0c0000000, 0x55d0c0021000)));
-        let line = json!({"event_name": "memguard.debug.mappings", "process": {"pid": 7},
-            "ranges": [["0x1000", "0x3000"], ["0x5000", "0x6000"]]});
+        let line = json!({"event_name": "memguard.mappings", "process": {"pid": 7},
+            "memguard": {"mappings": {"ranges": [{"start": "0x1000", "end": "0x3000"}, {"start": "0x5000", "end": "0x6000"}]}}});
         let tracked = tracked(&Lines::of(vec![line]));
         assert_eq!(tracked[&7], pages(&[(1, 3), (5, 6)]));
     }

@@ -123,10 +123,11 @@ fn limit(page: &mut Page, finding: &Finding) {
     let earliest = limit.uncertainty.map_or_else(String::new, |(earliest, _)| {
         format!(", in {} at the earliest", duration(earliest))
     });
-    page.line(&format!(
-        "{INDENT}{name} {value} will be reached in {}{earliest}",
+    let reached = format!(
+        "{name} {value} will be reached in {}{earliest}",
         duration(left)
-    ));
+    );
+    page.paragraph(INDENT, Paint::None, &reached);
 }
 
 /// A doubt stands where the number stands that it taints.

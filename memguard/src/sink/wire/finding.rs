@@ -145,8 +145,10 @@ pub struct Growth {
     pub p_value: Option<f64>,
     /// Over what time it was measured.
     pub window_seconds: f64,
-    /// The slope's 95 % confidence interval.
-    pub slope_interval: Option<[f64; 2]>,
+    /// Lower end of the slope's 95 % confidence interval.
+    pub slope_low: Option<f64>,
+    /// Its upper end.
+    pub slope_high: Option<f64>,
     /// `linear`, `exponential` or `stepwise`.
     pub shape: Option<&'static str>,
     /// Samples that were judged.
@@ -158,13 +160,13 @@ pub struct Growth {
 impl Growth {
     fn new(growth: &finding::Growth) -> Self {
         let trend = growth.trend;
-        let interval = trend.map(|trend| [trend.low, trend.high]);
         Self {
             slope_per_second: finite(growth.slope_per_second),
             method: trend.map(|_| "theil-sen"),
             p_value: trend.and_then(|trend| finite(trend.p_value)),
             window_seconds: growth.window.as_secs_f64(),
-            slope_interval: interval.filter(|ends| ends.iter().all(|end| end.is_finite())),
+            slope_low: trend.and_then(|trend| finite(trend.low)),
+            slope_high: trend.and_then(|trend| finite(trend.high)),
             shape: trend.map(|trend| trend.shape),
             samples: trend.map(|trend| trend.samples as u64),
             baseline: trend.map(|trend| trend.baseline),

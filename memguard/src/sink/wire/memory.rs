@@ -37,16 +37,28 @@ const RANGES: usize = 4096;
 /// What memguard believes that a process has mapped since it came into sight.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Mappings {
-    /// First address and first address behind, hexadecimal, of each range, by address.
-    pub ranges: Vec<[String; 2]>,
+    /// Each range, by address.
+    pub ranges: Vec<AddressRange>,
     /// Ranges were left out to keep the line short.
     pub truncated: bool,
+}
+
+/// Addresses of one process.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct AddressRange {
+    /// First address, hexadecimal.
+    pub start: String,
+    /// First address behind, hexadecimal.
+    pub end: String,
 }
 
 impl Mappings {
     pub(super) fn new(mappings: &report::Mappings) -> Self {
         let ranges = mappings.ranges.iter().take(RANGES);
-        let ranges = ranges.map(|range| [range.start, range.end].map(|at| format!("{at:#x}")));
+        let ranges = ranges.map(|range| AddressRange {
+            start: format!("{:#x}", range.start),
+            end: format!("{:#x}", range.end),
+        });
         Self {
             ranges: ranges.collect(),
             truncated: mappings.ranges.len() > RANGES,

@@ -21,7 +21,7 @@ pub use self::{
     agent::{Agent, Cost, Exit, Health, MissingProbe, Pid, Probes, RunExit, Summary},
     census::{Census, CensusKind, CensusTarget},
     finding::{Evidence, Finding, Growth, Limit, Sample, Site},
-    memory::{Mappings, Threshold},
+    memory::{AddressRange, Mappings, Threshold},
     payload::{
         AgentStarted, AgentSummary, CensusTaken, EventName, FindingChanged, HealthChanged,
         MappingsShown, Payload, ProcessExited, ThresholdCrossed,
