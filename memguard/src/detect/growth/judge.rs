@@ -38,6 +38,9 @@ pub(super) struct Look<'a> {
 
 impl Look<'_> {
     pub(super) fn outcome(&self) -> Outcome {
+        if self.windows().next().is_some() && !self.above_first_half() {
+            return Outcome::Flat;
+        }
         let (mut double, mut worst): (_, Option<Growth>) = (None, None);
         for window in self.windows() {
             if let Some(growth) = self.growth(window, double)
@@ -53,6 +56,13 @@ impl Look<'_> {
             (None, Some(_)) => Outcome::Flat,
             (None, None) => Outcome::TooEarly,
         }
+    }
+
+    /// What every window asks for, at the cost of half a pass: most series end here.
+    fn above_first_half(&self) -> bool {
+        let (first_half, _) = self.points.split_at(self.points.len() / 2);
+        let now = self.points.last().map_or(0.0, |point| point.low);
+        first_half.iter().all(|point| point.high < now)
     }
 
     /// The longest first.

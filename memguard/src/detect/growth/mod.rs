@@ -1,9 +1,9 @@
 //! Does it grow for good? Judges a series of sizes, or of counts.
 //!
 //! A leak is known by what harmless series do not do: after the warm-up it climbs above everything
-//! that was there before ([`climb`]), again and again and up to now; its pace does not slow down; a
-//! walk without direction would not have come here ([`drift`]); ranks and slope agree ([`trend`]).
-//! Whatever falls to below half begins anew ([`segment`]). Two looks in a row must say so before it
+//! that was there before (`climb`), again and again and up to now; its pace does not slow down; a
+//! walk without direction would not have come here (`drift`); ranks and slope agree (`trend`).
+//! Whatever falls to below half begins anew (`segment`). Two looks in a row must say so before it
 //! is told, and five must not before it is withdrawn.
 //!
 //! What no look of finite length can tell from a leak: the first ramp of a cycle, of a collector or
