@@ -77,6 +77,10 @@ stats! {
     OverlaidSent = "overlaid.sent",
     /// … dropped because the ring was full.
     OverlaidLost = "overlaid.lost",
+    /// Sizes of shared memory segments sent.
+    SegmentsSent = "segments.sent",
+    /// … dropped because the ring was full.
+    SegmentsLost = "segments.lost",
     /// Fork, exec and exit records sent.
     LifecycleSent = "lifecycle.sent",
     /// … dropped because the ring was full.

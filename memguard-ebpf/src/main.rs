@@ -14,6 +14,7 @@
 //! | `heap_moves` | entry of `brk` | likewise where it shrinks |
 //! | `remap_begins` | entry of `mremap` | remembers when |
 //! | `attach`, `detach` | exit of `shmat`, entry of `shmdt` | tells the agent |
+//! | `segment` | exit of `shmget` | tells the agent how large it is |
 //! | `process_fork` | `task:task_newtask` | follows children |
 //! | `process_exec` | `sched:sched_process_exec` | tells the agent, with the table's bitmap |
 //! | `process_exit` | `sched:sched_process_exit` | likewise |

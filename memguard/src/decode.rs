@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::model::{
     event::{Acquired, Event, Execed, Exited, Forked, Occasion, Piece, Released},
     ids::{ProcessId, Stamp, TableId},
-    memory::{Attached, Detached, Mapped, Range, SpaceId, Unmapped},
+    memory::{Attached, Detached, Mapped, Range, Segment, SpaceId, Unmapped},
     origin::Window,
     resource::Call,
 };
@@ -132,6 +132,7 @@ pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
         kind::SNAPSHOT => piece(&head, &mut reader).map(Event::Snapshot),
         kind::UNMAPPED => unmapped(&head, &mut reader),
         kind::DETACHED => detached(&head, &mut reader),
+        kind::SEGMENT => segment(&mut reader),
         other => Err(DecodeError::UnknownKind(other)),
     }
 }
@@ -237,6 +238,12 @@ fn detached(head: &Head, reader: &mut Reader<'_>) -> Result<Event, DecodeError> 
         address: reader.u64()?,
         process,
     }))
+}
+
+fn segment(reader: &mut Reader<'_>) -> Result<Event, DecodeError> {
+    let (_space, _process) = (reader.u64()?, reader.process()?);
+    let (id, bytes) = (reader.u64()? as i32, reader.u64()?);
+    Ok(Event::Segment(Segment { id, bytes }))
 }
 
 /// Registers and stack behind an acquisition; `None` where nothing was copied.

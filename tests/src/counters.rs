@@ -36,10 +36,12 @@ const SENT: [&str; 4] = [
 ];
 
 /// Records that nobody will ever see.
-const LOST: [&str; 5] = [
+const LOST: [&str; 7] = [
     "acquisitions.lost",
     "releases.lost",
     "take_backs.lost",
+    "overlaid.lost",
+    "segments.lost",
     "lifecycle.lost",
     "snapshots.lost",
 ];

@@ -10,7 +10,7 @@ use std::{
 };
 
 use memguard_tests::{
-    Driven, Memguard, Running, machine,
+    Counters, Driven, Memguard, Running, machine,
     memory::{History, Pages, maps, tracked},
     program, times, wait_until,
 };
@@ -36,7 +36,11 @@ const MIDDLE: Batch = Batch {
     steps: 400,
 };
 
-const OPTIONS: [&str; 11] = [
+// Without stacks and with a large ring: histories come faster than any program works, and here
+// nothing is to be lost.
+const OPTIONS: [&str; 13] = [
+    "--stack-bytes",
+    "off",
     "-d",
     "5m",
     "--kinds",
@@ -49,6 +53,7 @@ const OPTIONS: [&str; 11] = [
     "250ms",
     "--show-mappings",
 ];
+const RING_BYTES: &str = "67108864";
 /// Until the youngest mapping has reached its age.
 const SETTLED: Duration = Duration::from_millis(2500);
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -157,13 +162,17 @@ fn compare(batch: Batch) {
         .collect();
     watch.signal(Signal::INT);
     let lines = watch.finish_within(Duration::from_secs(20)).lines();
+    let counters = Counters::of(lines.events("memguard.agent.stopped")[0]);
+    counters.assert_identities();
+    assert_eq!(counters.lost(), 0, "{counters:?}");
     all_agree(&histories, &mapped, &tracked(&lines));
 }
 
 fn watch(pid: u32) -> Running {
     let pid = pid.to_string();
     let options = [["-p", pid.as_str()].as_slice(), &OPTIONS].concat();
-    let mut watch = Memguard::watch(&options).start();
+    let watch = Memguard::watch(&options).env("MEMGUARD_RING_BYTES", RING_BYTES);
+    let mut watch = watch.start();
     watch.wait_for(Duration::from_secs(10), "attached", |lines| {
         !lines.events("memguard.agent.started").is_empty()
     });

@@ -1,5 +1,7 @@
 //! Memory that is held: what is in each address space, and whose it is.
 
+use hashbrown::HashMap;
+
 use super::{
     owners::Owners,
     population::{GroupId, Populations},
@@ -8,7 +10,7 @@ use super::{
 use crate::model::{
     event::{Execed, Exited, Forked},
     ids::{ProcessId, Stamp},
-    memory::{Detached, Mapped, MappingId, Piece, Range, SpaceId, Unmapped},
+    memory::{Attached, Detached, Mapped, MappingId, Piece, Range, Segment, SpaceId, Unmapped},
     origin::StackId,
 };
 
@@ -17,7 +19,15 @@ use crate::model::{
 pub struct Memory {
     spaces: Spaces,
     owners: Owners,
+    /// Sizes of shared memory segments, by id; ids are not used again for a long time.
+    segments: HashMap<i32, u64>,
+    /// Attachments of segments that nobody has told of: they are missed.
+    unsized_attachments: u64,
 }
+
+/// Most segments remembered, twice as many as the kernel has by default; beyond it all are
+/// forgotten and those that come again are learned again.
+const SEGMENTS: usize = 8192;
 
 impl Memory {
     pub(super) fn mapped(&mut self, mapped: Mapped, populations: &mut Populations) {
@@ -27,18 +37,40 @@ impl Memory {
         if let Some(group) = self.group(&mapped, None) {
             populations.count_acquired(group);
         }
-        let Self { spaces, owners } = self;
+        let Self { spaces, owners, .. } = self;
         spaces.mapped(mapped, &mut released(owners, populations));
     }
 
     pub(super) fn unmapped(&mut self, unmapped: Unmapped, populations: &mut Populations) {
-        let Self { spaces, owners } = self;
+        let Self { spaces, owners, .. } = self;
         spaces.unmapped(unmapped, &mut released(owners, populations));
     }
 
     pub(super) fn detached(&mut self, detached: Detached, populations: &mut Populations) {
-        let Self { spaces, owners } = self;
+        let Self { spaces, owners, .. } = self;
         spaces.detached(detached, &mut released(owners, populations));
+    }
+
+    /// There is a segment, of at least this size.
+    pub fn segment(&mut self, segment: Segment) {
+        if self.segments.len() >= SEGMENTS {
+            self.segments.clear();
+        }
+        let bytes = self.segments.entry(segment.id).or_default();
+        *bytes = segment.bytes.max(*bytes);
+    }
+
+    /// Whether the size of a segment is known.
+    pub fn knows_segment(&self, id: i32) -> bool {
+        self.segments.contains_key(&id)
+    }
+
+    pub(super) fn attached(&mut self, attached: Attached, populations: &mut Populations) {
+        let bytes = self.segments.get(&attached.segment).copied();
+        match bytes.and_then(|bytes| attached.sized(bytes)) {
+            Some(mapped) => self.mapped(mapped, populations),
+            None => self.unsized_attachments = self.unsized_attachments.saturating_add(1),
+        }
     }
 
     pub(super) fn forked(&mut self, forked: &Forked) {
@@ -107,7 +139,7 @@ impl Memory {
 
     /// The kernel shows nothing of it in this range any more.
     pub(super) fn refute(&mut self, id: MappingId, range: Range, populations: &mut Populations) {
-        let Self { spaces, owners } = self;
+        let Self { spaces, owners, .. } = self;
         spaces.refute(id, range, &mut released(owners, populations));
     }
 
@@ -136,6 +168,19 @@ impl Memory {
     /// Whether an address space has ended since: then nobody asks what was in it.
     pub fn is_over(&self, space: SpaceId, stamp: Stamp) -> bool {
         self.owners.is_over(space, stamp)
+    }
+
+    /// What there is, and what should not have happened, by name.
+    pub fn counters(&self) -> [(&'static str, u64); 6] {
+        let oddities = self.spaces.oddities;
+        [
+            ("memory.held", self.spaces.count() as u64),
+            ("memory.refused", oddities.refused),
+            ("memory.holes_dropped", oddities.holes_dropped),
+            ("memory.refuted", oddities.refuted),
+            ("memory.repeated", oddities.repeated),
+            ("memory.unsized", self.unsized_attachments),
+        ]
     }
 
     /// State that a soak test watches.

@@ -145,8 +145,8 @@ impl Ledger {
             Event::Mapped(mapped) => self.memory.mapped(mapped, &mut self.populations),
             Event::Unmapped(unmapped) => self.memory.unmapped(unmapped, &mut self.populations),
             Event::Detached(detached) => self.memory.detached(detached, &mut self.populations),
-            // Its size is not known yet: `Attached::sized`.
-            Event::Attached(_) => {}
+            Event::Segment(segment) => self.memory.segment(segment),
+            Event::Attached(attached) => self.memory.attached(attached, &mut self.populations),
         }
     }
 

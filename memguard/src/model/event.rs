@@ -2,7 +2,7 @@
 
 use crate::model::{
     ids::{ProcessId, Stamp, TableId},
-    memory::{Attached, Detached, Mapped, SpaceId, Unmapped},
+    memory::{Attached, Detached, Mapped, Segment, SpaceId, Unmapped},
     resource::Call,
 };
 
@@ -29,6 +29,8 @@ pub enum Event {
     Attached(Attached),
     /// A shared memory segment was detached.
     Detached(Detached),
+    /// A process asked for a shared memory segment.
+    Segment(Segment),
 }
 
 /// A descriptor that a process acquired.

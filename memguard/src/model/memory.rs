@@ -183,6 +183,15 @@ impl Attached {
     }
 }
 
+/// `shmget(2)`: there is a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Its id.
+    pub id: i32,
+    /// Bytes that were asked for; whoever makes it asks for all, others for that much at most.
+    pub bytes: u64,
+}
+
 /// `shmdt(2)`: what `shmat` had returned `address` for is gone, as far as it is still there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Detached {

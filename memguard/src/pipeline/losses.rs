@@ -15,10 +15,12 @@ use crate::{
 };
 
 /// Counters that mean that something was missed.
-const LOST: [Stat; 7] = [
+const LOST: [Stat; 9] = [
     Stat::LostAcquired,
     Stat::ReleasesLost,
     Stat::TakeBacksLost,
+    Stat::OverlaidLost,
+    Stat::SegmentsLost,
     Stat::LifecycleLost,
     Stat::SnapshotsLost,
     Stat::PidSetFull,
@@ -126,7 +128,10 @@ impl Agent {
             ("ledger.ends_missed", oddities.ends_missed),
             ("ledger.unjudged", oddities.unjudged),
             ("ledger.refuted", oddities.refuted),
-        ] {
+        ]
+        .into_iter()
+        .chain(self.ledger.memory.counters())
+        {
             all.insert(name.to_owned(), count);
         }
         all.extend(self.stacks.counters());

@@ -314,7 +314,8 @@ impl Agent {
     pub(super) fn show_mappings(&mut self) {
         let stamp = kernel::now();
         let running = self.ledger.processes.running();
-        let running: Vec<_> = running.filter_map(|(_, id)| id).collect();
+        let id = |(tgid, id): (u32, Option<_>)| id.or_else(|| self.procfs.identity(tgid).ok());
+        let running: Vec<_> = running.filter_map(id).collect();
         for process in running {
             let held = self.ledger.memory.held_by(process);
             let ranges = held.map(|piece| piece.range).collect();

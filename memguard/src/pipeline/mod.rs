@@ -37,9 +37,9 @@ use crate::{
     identify::Identities,
     ledger::{AcquisitionId, Ledger},
     model::{
+        self,
         event::Event,
         ids::{ProcessId, Stamp},
-        memory::{Attached, Mapped},
         report::{Report, Started},
         resource::{Kind, Resource},
     },
@@ -264,13 +264,6 @@ fn take(
         tally.undecodable += 1;
         return;
     };
-    let event = match event {
-        Event::Attached(attached) => match sized(attached, procfs) {
-            Some(mapped) => Event::Mapped(mapped),
-            None => return,
-        },
-        event => event,
-    };
     match &event {
         Event::Acquired(acquired) => {
             let id = AcquisitionId::Handle(acquired.into());
@@ -281,15 +274,25 @@ fn take(
             let id = AcquisitionId::Mapping(mapped.into());
             stacks.unwind(id, mapped.process, mapped.stamp, record);
         }
+        Event::Attached(attached) => {
+            learn(attached.segment, ledger, procfs);
+            let id = AcquisitionId::Mapping(attached.id());
+            stacks.unwind(id, attached.process, attached.stamp, record);
+        }
         _ => {}
     }
     ledger.apply(event);
 }
 
-/// A segment is attached whole; one that is gone by now is attached by nobody.
-fn sized(attached: Attached, procfs: &Procfs) -> Option<Mapped> {
-    let segment = procfs.segment(attached.segment).ok().flatten()?;
-    attached.sized(segment.size)
+/// A segment that was made before memguard came, or by somebody who is not watched.
+fn learn(id: i32, ledger: &mut Ledger, procfs: &Procfs) {
+    if ledger.memory.knows_segment(id) {
+        return;
+    }
+    if let Ok(Some(segment)) = procfs.segment(id) {
+        let bytes = segment.size;
+        ledger.memory.segment(model::memory::Segment { id, bytes });
+    }
 }
 
 /// What helps where the kernel refuses.

@@ -39,3 +39,18 @@ fn detach(context: TracePointContext) {
     let told = caller.unmapped(kind::DETACHED, range, now());
     tell(&told, Stat::ReleasesSent, Stat::ReleasesLost);
 }
+
+/// At exit of `shmget`: the id, and at most the segment's size.
+#[tracepoint]
+fn segment(context: TracePointContext) {
+    let Some(caller) = Caller::watched() else {
+        return;
+    };
+    let id: i64 = field(&context, RESULT_OR_FIRST);
+    if id < 0 {
+        return;
+    }
+    let size = Range::of(id as u64, caller.arguments().second());
+    let told = caller.unmapped(kind::SEGMENT, size, now());
+    tell(&told, Stat::SegmentsSent, Stat::SegmentsLost);
+}

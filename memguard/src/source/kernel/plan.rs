@@ -144,6 +144,7 @@ pub const PROBES: &[Probe] = &[
     exit("map", "sys_exit_mmap", Rank::Memory),
     exit("map", "sys_exit_mremap", Rank::Memory),
     exit("map", "sys_exit_brk", Rank::Memory),
+    exit("segment", "sys_exit_shmget", Rank::Memory),
     exit("attach", "sys_exit_shmat", Rank::Memory),
     exit("acquire", "sys_exit_openat", Rank::Required),
     exit("acquire", "sys_exit_open", Rank::Usual),
