@@ -36,9 +36,10 @@ pub mod kind {
     pub const UNMAPPED: u32 = 7;
     /// A [`super::Unmapped`] by `shmdt`: of whatever was attached at its address.
     pub const DETACHED: u32 = 8;
-    /// A [`super::Unmapped`] that is none: of a shared memory segment, its id as the address and
-    /// its size, or less, as the length. `shmat` does not tell how much it maps, and the segment
-    /// may be gone when the agent asks.
+    /// An [`super::Unmapped`] that is none, but a shared memory segment.
+    ///
+    /// Its id is the address, and its size, or less, the length: `shmat` does not tell how much it
+    /// maps, and the segment may be gone when the agent asks.
     pub const SEGMENT: u32 = 9;
 }
 

@@ -21,7 +21,7 @@ use crate::{
     filter,
     kernel::{Table, Task},
     maps::{self, layout},
-    memory::{now, poke},
+    memory::{field_of, now, poke},
 };
 
 const CLONE_THREAD: u64 = 0x0001_0000;
@@ -109,23 +109,30 @@ fn execed(context: &TracePointContext, task: Task, table: Table, head: Head, who
     } else {
         0
     };
-    let record = Execed {
-        head: Head {
-            flags: lost | cut,
-            ..head
-        },
+    let flags = lost | cut;
+    let record = scratch.cast();
+    describe(record, task, table, Head { flags, ..head });
+    poke(field_of!(record, Execed, path_len), path_len);
+    poke(field_of!(record, Execed, args_len), args_len);
+    lifecycle(scratch.cast(), (ARGS + TEXT_BYTES) as u64, task.tgid);
+}
+
+/// Everything but the lengths of the texts.
+#[inline(always)]
+fn describe(record: *mut Execed, task: Task, table: Table, head: Head) {
+    let described = Execed {
+        head,
         table: table.address,
         tgid: task.tgid,
         tid: task.tid,
         start: task.start(),
         exec_id: task.exec_id(),
         uid: bpf_get_current_uid_gid() as u32,
-        path_len,
-        args_len,
+        path_len: 0,
+        args_len: 0,
         space: task.space_address(),
     };
-    poke(scratch.cast(), record);
-    lifecycle(scratch.cast(), (ARGS + TEXT_BYTES) as u64, task.tgid);
+    poke(record, described);
 }
 
 /// The path as given to exec; length without the NUL, and whether it was cut.

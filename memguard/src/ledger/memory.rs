@@ -19,15 +19,35 @@ use crate::model::{
 pub struct Memory {
     spaces: Spaces,
     owners: Owners,
-    /// Sizes of shared memory segments, by id; ids are not used again for a long time.
-    segments: HashMap<i32, u64>,
+    segments: Segments,
     /// Attachments of segments that nobody has told of: they are missed.
     unsized_attachments: u64,
 }
 
-/// Most segments remembered, twice as many as the kernel has by default; beyond it all are
-/// forgotten and those that come again are learned again.
+/// Sizes of shared memory segments, by id; ids are not used again for a long time. Those that came
+/// last, and as many before.
+#[derive(Debug, Default)]
+struct Segments {
+    new: HashMap<i32, u64>,
+    old: HashMap<i32, u64>,
+}
+
+/// Twice as many as the kernel has by default.
 const SEGMENTS: usize = 8192;
+
+impl Segments {
+    fn learn(&mut self, segment: Segment) {
+        if self.new.len() >= SEGMENTS {
+            self.old = std::mem::take(&mut self.new);
+        }
+        let known = self.size(segment.id).unwrap_or(0);
+        self.new.insert(segment.id, segment.bytes.max(known));
+    }
+
+    fn size(&self, id: i32) -> Option<u64> {
+        self.new.get(&id).or_else(|| self.old.get(&id)).copied()
+    }
+}
 
 impl Memory {
     pub(super) fn mapped(&mut self, mapped: Mapped, populations: &mut Populations) {
@@ -53,20 +73,16 @@ impl Memory {
 
     /// There is a segment, of at least this size.
     pub fn segment(&mut self, segment: Segment) {
-        if self.segments.len() >= SEGMENTS {
-            self.segments.clear();
-        }
-        let bytes = self.segments.entry(segment.id).or_default();
-        *bytes = segment.bytes.max(*bytes);
+        self.segments.learn(segment);
     }
 
     /// Whether the size of a segment is known.
     pub fn knows_segment(&self, id: i32) -> bool {
-        self.segments.contains_key(&id)
+        self.segments.size(id).is_some()
     }
 
     pub(super) fn attached(&mut self, attached: Attached, populations: &mut Populations) {
-        let bytes = self.segments.get(&attached.segment).copied();
+        let bytes = self.segments.size(attached.segment);
         match bytes.and_then(|bytes| attached.sized(bytes)) {
             Some(mapped) => self.mapped(mapped, populations),
             None => self.unsized_attachments = self.unsized_attachments.saturating_add(1),

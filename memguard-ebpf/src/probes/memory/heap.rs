@@ -60,9 +60,7 @@ pub(super) fn grew(caller: Caller, end: u64) -> Option<New> {
 fn ended_before(caller: Caller) -> Option<u64> {
     let tid = caller.task.tid;
     // SAFETY: copied at once; the thread itself is the only one that writes it.
-    let brk = unsafe { UNDER_WAY.get(tid) }
-        .map(|call| call.brk)
-        .unwrap_or(0);
+    let brk = unsafe { UNDER_WAY.get(tid) }.map_or(0, |call| call.brk);
     if UNDER_WAY.remove(tid).is_err() {
         // The list was full, and it fell out meanwhile.
     }

@@ -27,8 +27,7 @@ impl Range {
     #[inline(always)]
     pub(super) fn between(start: u64, end: u64) -> Self {
         let (address, end) = (page_up(start), page_up(end));
-        let length = if end > address { end - address } else { 0 };
-        Self::of(address, length)
+        Self::of(address, end.saturating_sub(address))
     }
 
     /// Whether it begins where a page does; the kernel refuses others.

@@ -45,17 +45,22 @@ pub(super) fn moved(caller: Caller, address: u64) -> Option<New> {
         shrunk(caller, old, new, begun);
         return None;
     }
-    // The old range stays where it is asked to, and where a length of zero asks for a second
-    // mapping of the same pages, mremap(2).
-    if arguments.fourth() & MREMAP_DONTUNMAP == 0 && old.pages > 0 {
-        caller.gives_back(old, begun);
-    }
+    leaves(caller, old, begun);
     Some(New {
         range: new,
         call: Call::Mremap,
         detail: map_detail(READ_WRITE, 0, new.pages),
         over: arguments.fourth() & MREMAP_FIXED != 0,
     })
+}
+
+/// The old range stays where it is asked to, and where a length of zero asks for a second mapping
+/// of the same pages, mremap(2).
+#[inline(always)]
+fn leaves(caller: Caller, old: Range, begun: u64) {
+    if caller.arguments().fourth() & MREMAP_DONTUNMAP == 0 && old.pages > 0 {
+        caller.gives_back(old, begun);
+    }
 }
 
 #[inline(always)]
