@@ -125,6 +125,10 @@ pub struct WatchArgs {
     /// Growth of a process per hour that is critical
     #[arg(long, value_name = "SIZE", default_value = "100M", value_parser = bytes)]
     pub growth_critical: u64,
+    /// Keep in this directory what is normal for each process, so that a restart of memguard needs
+    /// no second warm-up
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
     /// At the end, write what memguard believes that each process has mapped
     #[arg(long, hide = true)]
     pub show_mappings: bool,

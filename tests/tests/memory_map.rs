@@ -164,7 +164,8 @@ fn compare(batch: Batch) {
     let lines = watch.finish_within(Duration::from_secs(20)).lines();
     let counters = Counters::of(lines.events("memguard.agent.stopped")[0]);
     counters.assert_identities();
-    assert_eq!(counters.lost(), 0, "{counters:?}");
+    println!("{counters}");
+    assert_eq!(counters.lost(), 0, "something was lost");
     all_agree(&histories, &mapped, &tracked(&lines));
 }
 

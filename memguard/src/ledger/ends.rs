@@ -42,8 +42,8 @@ pub struct Judgement {
 pub struct Sweep {
     deaths: usize,
     survived: usize,
-    /// Tables that died, with the stamp of their death: everything in them up to that stamp is to
-    /// be swept, however young.
+    /// Tables, and address spaces, that died, with the stamp of their death: everything in them up
+    /// to that stamp is to be swept, however young.
     pub dead: HashMap<TableId, Stamp>,
 }
 
@@ -273,6 +273,9 @@ impl Ledger {
             let latest = dead.entry(*table).or_insert(*stamp);
             *latest = (*latest).max(*stamp);
         }
+        // Of an address space too, whose address may be the next one's at once.
+        let spaces = self.memory.ended();
+        dead.extend(spaces.map(|(space, stamp)| (TableId(space.0), stamp)));
         Sweep {
             deaths: self.ends.deaths.len(),
             survived: self.ends.survived.len(),

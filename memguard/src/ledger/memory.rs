@@ -131,6 +131,11 @@ impl Memory {
         }
     }
 
+    /// Address spaces that have ended, and when.
+    pub(super) fn ended(&self) -> impl Iterator<Item = (SpaceId, Stamp)> {
+        self.owners.over()
+    }
+
     /// Nothing older than this comes any more.
     pub(super) fn forget(&mut self, cutoff: Stamp) {
         self.spaces.forget_holes(cutoff);

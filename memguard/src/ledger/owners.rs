@@ -36,6 +36,11 @@ impl Owners {
         self.ended.get(&space).is_some_and(|end| stamp <= *end)
     }
 
+    /// Address spaces that have ended, and when.
+    pub(super) fn over(&self) -> impl Iterator<Item = (SpaceId, Stamp)> {
+        self.ended.iter().map(|(space, end)| (*space, *end))
+    }
+
     /// Nothing older comes after this.
     pub(super) fn forget(&mut self, cutoff: Stamp) {
         self.ended.retain(|_, end| *end >= cutoff);

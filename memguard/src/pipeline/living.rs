@@ -52,6 +52,7 @@ impl Agent {
         self.judge_mappings(now);
         self.sample(now);
         self.judge_usage(now);
+        self.keep_baselines(now);
         self.out.flush();
     }
 

@@ -4,6 +4,7 @@
 //! each lets the modules do their work in the order of the data: kernel → decode → ledger → detect
 //! → findings → sinks.
 
+mod baselines;
 mod census;
 mod dead;
 mod growth;
@@ -46,7 +47,7 @@ use crate::{
     preflight::Facts,
     sampler::Sampler,
     source::{
-        kernel::{self, Kernel, Ring, Sizes, Target},
+        kernel::{self, Kernel, Ring, Sizes},
         procfs::{Procfs, Segment},
     },
 };
@@ -151,9 +152,8 @@ impl Agent {
         })
     }
 
-    /// Tells the kernel whom to watch, and the sinks that it has begun.
-    fn begin(&mut self, facts: &Facts, target: &Target, comms: &[String], scope: String) {
-        self.kernel.target(target, comms);
+    /// Tells the sinks that it has begun: whoever is to be watched is, from now on.
+    fn announce(&mut self, facts: &Facts, scope: String) {
         let missing = facts.plan.unavailable.iter();
         let missing = missing.map(|(probe, why)| (probe.tracepoint(), why.clone()));
         let started = Started {

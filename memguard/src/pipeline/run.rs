@@ -69,6 +69,7 @@ async fn follow(
     };
     let mut agent = Agent::start(facts, sizes(&args.common), judging, out)?;
     let listeners = signals()?;
+    agent.kernel.target(&Target::Pids, &[]);
     let full = |error| Failure::caused("cannot watch the command", error);
     agent.kernel.watch(gated.pid()).map_err(full)?;
     agent.seed(gated.pid());
@@ -78,7 +79,7 @@ async fn follow(
         .map(|word| word.to_string_lossy())
         .collect::<Vec<_>>()
         .join(" ");
-    agent.begin(facts, &Target::Pids, &[], scope);
+    agent.announce(facts, scope);
     match gated.release() {
         Ok(running) => {
             let code = Follow::new(running, listeners, args.grace)?

@@ -2,9 +2,9 @@
 
 use hashbrown::HashMap;
 
-use super::{Agent, dead::is_own};
+use super::{Agent, baselines::Baselines, dead::is_own};
 use crate::{
-    detect::growth::{Alarm, Monitor, Outcome, Rules, Series, Thresholds},
+    detect::growth::{Alarm, Baseline, Monitor, Outcome, Rules, Series, Thresholds},
     model::{
         finding::Severity,
         ids::{ProcessId, Stamp},
@@ -22,25 +22,29 @@ const SHARED: u64 = 1 << 20;
 /// What is known of the sizes and counts of one process. A monitor exists from the first change on:
 /// most counts never change.
 #[derive(Debug)]
-struct Watched {
+pub(super) struct Watched {
     first: Usage,
     last: Usage,
     since: Stamp,
     /// Which program image it runs, where that is known.
     exec_id: Option<u32>,
-    anonymous: Monitor,
+    pub(super) anonymous: Monitor,
     others: Vec<(Kind, Monitor)>,
     thresholds: Thresholds,
 }
 
 impl Watched {
-    fn new(usage: Usage, since: Stamp) -> Self {
+    fn new(usage: Usage, since: Stamp, before: Option<Baseline>) -> Self {
+        let series = Series::of_bytes();
         Self {
             first: usage,
             last: usage,
             since,
             exec_id: None,
-            anonymous: Monitor::new(Series::of_bytes()),
+            anonymous: match before {
+                Some(baseline) => Monitor::resumed(series, baseline),
+                None => Monitor::new(series),
+            },
             others: Vec::new(),
             thresholds: Thresholds::default(),
         }
@@ -85,7 +89,9 @@ fn series(kind: Kind) -> Series {
 #[derive(Debug)]
 pub(super) struct Usages {
     sampler: Sampler,
-    watched: HashMap<ProcessId, Watched>,
+    pub(super) watched: HashMap<ProcessId, Watched>,
+    /// What earlier runs knew.
+    pub(super) kept: Option<Baselines>,
     sizes: Rules,
     counts: Rules,
     swaps: bool,
@@ -100,6 +106,7 @@ impl Usages {
         Self {
             sampler,
             watched: HashMap::new(),
+            kept: None,
             sizes,
             counts,
             swaps,
@@ -162,7 +169,7 @@ impl Usages {
         }
     }
 
-    fn sampled(&mut self, process: ProcessId, usage: Usage, now: Stamp) {
+    fn sampled(&mut self, process: ProcessId, usage: Usage, now: Stamp, before: Option<Baseline>) {
         let Self {
             sampler,
             watched,
@@ -171,7 +178,7 @@ impl Usages {
             ..
         } = self;
         let watched = watched.entry(process);
-        let watched = watched.or_insert_with(|| Watched::new(usage, now));
+        let watched = watched.or_insert_with(|| Watched::new(usage, now, before));
         watched.anonymous.observe(sizes, now, usage.anonymous_bytes);
         let first = watched.first;
         if let Some(shmem) = usage.shmem_bytes {
@@ -258,8 +265,19 @@ impl Agent {
         (self.procfs.identity(process.tgid).ok() == Some(process)).then_some(usage)
     }
 
+    /// What an earlier run knew of a process that is sampled for the first time.
+    fn baseline_before(&mut self, process: ProcessId) -> Option<Baseline> {
+        if self.usages.kept.is_none() || self.usages.watched.contains_key(&process) {
+            return None;
+        }
+        let executable = self.living(process).executable.clone();
+        let kept = self.usages.kept.as_ref()?;
+        kept.of(process, executable.as_deref())
+    }
+
     fn take_sample(&mut self, process: ProcessId, usage: Usage, now: Stamp) {
-        self.usages.sampled(process, usage, now);
+        let before = self.baseline_before(process);
+        self.usages.sampled(process, usage, now, before);
         let near = usage.anonymous_bytes >= self.usages.sizes.size_warning.unwrap_or(0);
         // What limits a small process is asked only when it grows.
         let ceilings = if near {

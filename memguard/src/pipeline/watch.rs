@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, interval, sleep_until},
 };
 
-use super::{Agent, Judging, SWEEP, output, output::Terminal};
+use super::{Agent, Judging, SWEEP, baselines::Baselines, output, output::Terminal};
 use crate::{
     cli::{CommonArgs, WatchArgs, WatchGate},
     cost,
@@ -47,7 +47,11 @@ pub fn watch(args: &WatchArgs) -> Result<u8, Failure> {
             kinds: args.common.kinds.clone(),
             sizes: args.rules(),
         };
+        let kept = args.state_dir.as_deref();
+        let kept = kept.map(|directory| Baselines::open(directory, kernel::now()));
+        let kept = kept.transpose()?;
         let mut agent = Agent::start(&facts, sizes(&args.common), judging, out)?;
+        agent.usages.kept = kept;
         let mut watch = Watch::new(args)?;
         agent.begin_watch(&facts, &target, args)?;
         watch.run(&mut agent).await;
@@ -258,8 +262,9 @@ impl Agent {
         target: &Target,
         args: &WatchArgs,
     ) -> Result<(), Failure> {
-        self.begin(facts, target, &args.comms, scope(args));
+        self.kernel.target(target, &args.comms);
         let tgids = self.find(target, args)?;
+        self.announce(facts, scope(args));
         for tgid in &tgids {
             self.seed(*tgid);
         }
@@ -307,6 +312,7 @@ impl Agent {
 
     async fn end_watch(mut self, args: &WatchArgs) -> u8 {
         self.settle().await;
+        self.save_baselines(kernel::now());
         if args.show_mappings {
             self.show_mappings();
         }
