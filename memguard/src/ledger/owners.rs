@@ -19,16 +19,26 @@ pub(super) struct Owners {
     borrowed: HashMap<u32, SpaceId>,
     /// When address spaces ended: what comes late of before is nobody's.
     ended: HashMap<SpaceId, Stamp>,
+    /// When processes left the address spaces that they had, known or not: by exec for a new one,
+    /// which is named, or for good.
+    left: HashMap<ProcessId, (Option<SpaceId>, Stamp)>,
 }
 
 impl Owners {
     /// A process was seen to use an address space; false where that was before its last end.
     pub(super) fn used(&mut self, space: SpaceId, process: ProcessId, stamp: Stamp) -> bool {
-        if self.is_over(space, stamp) {
+        if self.is_over(space, stamp) || self.has_left(space, process, stamp) {
             return false;
         }
         self.uses(space, process);
         true
+    }
+
+    /// Whether a process has given up its own address space since, which nobody has told of before.
+    fn has_left(&self, space: SpaceId, process: ProcessId, stamp: Stamp) -> bool {
+        let unknown = !self.by_space.contains_key(&space);
+        let left = self.left.get(&process);
+        unknown && left.is_some_and(|(next, at)| stamp <= *at && *next != Some(space))
     }
 
     /// Whether an address space has ended since.
@@ -44,6 +54,8 @@ impl Owners {
     /// Nothing older comes after this.
     pub(super) fn forget(&mut self, cutoff: Stamp) {
         self.ended.retain(|_, end| *end >= cutoff);
+        self.left.retain(|_, (_, at)| *at >= cutoff);
+        super::give_back(&mut self.left);
         super::give_back(&mut self.ended);
         super::give_back(&mut self.by_space);
         super::give_back(&mut self.by_process);
@@ -83,6 +95,7 @@ impl Owners {
         stamp: Stamp,
     ) -> Option<SpaceId> {
         let ended = self.leave(process, stamp);
+        self.left.insert(process, (space, stamp));
         if let Some(space) = space {
             // Whatever has this address is over, seen or not.
             self.ended.insert(space, stamp);
@@ -102,6 +115,7 @@ impl Owners {
         if let Some(space) = space.filter(|_| !self.borrowed.contains_key(&process.tgid)) {
             self.uses(space, process);
         }
+        self.left.insert(process, (None, stamp));
         self.leave(process, stamp)
     }
 
@@ -132,7 +146,12 @@ impl Owners {
 
     /// How much is remembered.
     pub(super) fn len(&self) -> usize {
-        let counts = [self.by_space.len(), self.borrowed.len(), self.ended.len()];
+        let counts = [
+            self.by_space.len(),
+            self.borrowed.len(),
+            self.ended.len(),
+            self.left.len(),
+        ];
         counts
             .iter()
             .fold(0, |sum, count| sum.saturating_add(*count))
@@ -190,6 +209,19 @@ mod tests {
         );
         // The next that gets the address is another's.
         assert!(owners.used(SPACE, process(3), Stamp(20)));
+        assert_eq!(owners.of(SPACE), Some(process(3)));
+    }
+
+    #[test]
+    fn what_was_never_heard_of_ends_with_exec_too() {
+        let mut owners = Owners::default();
+        owners.execed(process(1), Some(SpaceId(0x2000)), Stamp(10));
+        assert!(!owners.used(SPACE, process(1), Stamp(9)));
+        assert!(owners.used(SpaceId(0x2000), process(1), Stamp(11)));
+        // But what it borrowed is its parent's.
+        owners.lent(SPACE, process(3), 4);
+        owners.execed(process(4), Some(SpaceId(0x3000)), Stamp(20));
+        assert!(owners.used(SPACE, process(4), Stamp(19)));
         assert_eq!(owners.of(SPACE), Some(process(3)));
     }
 

@@ -49,24 +49,15 @@ const GROUPS: usize = 4096;
 
 const BUCKETS: usize = 64;
 
-/// Counts of one group. Lives are kept in a histogram of powers of two, 512 bytes whatever comes.
-#[derive(Clone, Debug)]
+/// Counts of one group. Lives are kept in a histogram of powers of two, 512 bytes whatever comes,
+/// from the first release on: most groups never release.
+#[derive(Clone, Debug, Default)]
 pub struct Population {
     /// Handles acquired.
     pub acquired: u64,
     /// Handles released.
     pub released: u64,
-    lives: [u64; BUCKETS],
-}
-
-impl Default for Population {
-    fn default() -> Self {
-        Self {
-            acquired: 0,
-            released: 0,
-            lives: [0; BUCKETS],
-        }
-    }
+    lives: Option<Box<[u64; BUCKETS]>>,
 }
 
 impl Population {
@@ -75,7 +66,8 @@ impl Population {
         let bucket = u64::BITS
             .saturating_sub(nanoseconds.leading_zeros())
             .min(63);
-        if let Some(count) = self.lives.get_mut(bucket as usize) {
+        let lives = self.lives.get_or_insert_with(|| Box::new([0; BUCKETS]));
+        if let Some(count) = lives.get_mut(bucket as usize) {
             *count = count.saturating_add(1);
         }
     }
@@ -83,12 +75,12 @@ impl Population {
     /// Half of the released lived no longer than this; an upper bound, exact to a factor of two.
     /// `None` where nothing was released.
     pub fn median_life(&self) -> Option<Duration> {
-        let total: u64 = self
-            .lives
+        let lives = self.lives.as_deref()?;
+        let total: u64 = lives
             .iter()
             .fold(0, |sum, count| sum.saturating_add(*count));
         let mut seen = 0u64;
-        for (bucket, count) in self.lives.iter().enumerate() {
+        for (bucket, count) in lives.iter().enumerate() {
             seen = seen.saturating_add(*count);
             if total > 0 && seen.saturating_mul(2) >= total {
                 return Some(Duration::from_nanos(1u64.checked_shl(bucket as u32)?));

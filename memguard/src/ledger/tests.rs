@@ -282,7 +282,7 @@ fn a_table_ends_with_its_process_although_each_thread_saw_another() {
             events.push(end);
         }
         let mut ledger = ledger(events);
-        assert_eq!(judge(&mut ledger, 0), [(1, vec![3, 5])], "late: {late}");
+        assert_eq!(judge(&mut ledger, 30), [(1, vec![3, 5])], "late: {late}");
         assert_eq!(ledger.state_count(), 0);
     }
 }

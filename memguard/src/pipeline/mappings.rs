@@ -90,6 +90,12 @@ impl Agent {
         self.clear_unmapped(&sites, now);
         for (group, site) in sites {
             let stamps = site.stamps();
+            if !self.is_late(group, &stamps) {
+                // Resident since the warm-up: no pile, and nothing to remember.
+                self.piles.remove(&group);
+                self.resolve(group, now);
+                continue;
+            }
             let pile = self.piles.entry(group).or_default();
             pile.record(now, stamps.len() as u64);
             let Check::Suspect(evidence) = self.check_pile(group, &stamps, now) else {
@@ -132,6 +138,13 @@ impl Agent {
         for finding in self.findings.cleared_where(vanished, now) {
             self.out.report(&Report::Finding(Box::new(finding)));
         }
+    }
+
+    /// Whether any of it came after the warm-up.
+    fn is_late(&self, group: GroupId, stamps: &[Stamp]) -> bool {
+        let warm_at = self.observed_from(group.process);
+        let warm_at = warm_at.after(self.judging.warm_up);
+        stamps.last().is_some_and(|youngest| *youngest > warm_at)
     }
 
     fn check_pile(&self, group: GroupId, stamps: &[Stamp], now: Stamp) -> Check {

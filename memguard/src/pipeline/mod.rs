@@ -197,6 +197,15 @@ impl Agent {
 
     /// Takes what is due from the nursery, and judges what has died once its stacks are unwound.
     fn sweep(&mut self) {
+        self.sweep_older_than(SWEEP);
+    }
+
+    /// At the end nothing is left to be paired.
+    fn sweep_all(&mut self) {
+        self.sweep_older_than(Duration::ZERO);
+    }
+
+    fn sweep_older_than(&mut self, age: Duration) {
         self.advance();
         if self.stacks.is_unwinding() {
             return;
@@ -214,7 +223,8 @@ impl Agent {
             procfs,
             ..
         } = self;
-        let taken = kernel.nursery.sweep(cutoff, &sweep.dead, |record| {
+        let youngest = kernel::now().before(age);
+        let taken = kernel.nursery.sweep(youngest, &sweep.dead, |record| {
             take(ledger, stacks, tally, procfs, record);
         });
         self.tally.swept += taken;

@@ -335,7 +335,7 @@ impl Agent {
     /// The last sweep and judgement; after it nothing more is taken from the kernel.
     pub(super) async fn settle(&mut self) {
         self.catch_up().await;
-        self.sweep();
+        self.sweep_all();
         self.catch_up().await;
         self.judge_living();
         for finding in self.findings.last_words() {
