@@ -8,9 +8,9 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, interval, sleep_until},
 };
 
-use super::{Agent, Judging, SWEEP, output, output::Terminal};
+use super::{Agent, Faults, Judging, SWEEP, faults, output, output::Terminal};
 use crate::{
-    cli::{CommonArgs, WatchArgs, WatchGate},
+    cli::{Attribute, CommonArgs, WatchArgs, WatchGate},
     cost,
     failure::Failure,
     model::{
@@ -48,6 +48,12 @@ pub fn watch(args: &WatchArgs) -> Result<u8, Failure> {
             sizes: args.rules(),
         };
         let mut agent = Agent::start(&facts, sizes(&args.common), judging, out)?;
+        if args.attribute == Some(Attribute::Faults) {
+            agent.faults = Faults::start();
+            if let Some((what, why)) = &agent.faults.missing {
+                crate::complain(&format!("goes on without {what}: {why}"));
+            }
+        }
         let mut watch = Watch::new(args)?;
         agent.begin_watch(&facts, &target, args)?;
         watch.run(&mut agent).await;
@@ -102,6 +108,12 @@ fn check(args: &WatchArgs) -> Result<(), Failure> {
     }
     if args.interval.is_zero() {
         return Err(Failure::usage("-i must be longer than zero"));
+    }
+    if args.attribute.is_some() && !args.common.grows() {
+        return Err(Failure::usage(
+            "--attribute is about memory that grows, which is not looked at",
+        )
+        .fix("add heap to --kinds"));
     }
     let procfs = Procfs::new("/proc");
     match args.pids.iter().find(|pid| !procfs.exists(**pid)) {
@@ -173,6 +185,7 @@ struct Watch {
     terminate: Signal,
     sweep: Interval,
     judge: Interval,
+    faults: Interval,
     until: Option<Instant>,
     ends_with_its_processes: bool,
 }
@@ -185,6 +198,7 @@ impl Watch {
             terminate,
             sweep: every(SWEEP),
             judge: every(args.interval),
+            faults: every(faults::EVERY),
             until: args.duration.map(|duration| Instant::now() + duration),
             ends_with_its_processes: !args.pids.is_empty() && args.comms.is_empty(),
         })
@@ -205,6 +219,7 @@ impl Watch {
                 _ = self.terminate.recv() => return,
                 () = deadline => return,
                 _ = self.sweep.tick() => agent.sweep(),
+                _ = self.faults.tick(), if agent.faults.are_sampled() => agent.take_faults(),
                 answer = agent.stacks.next() => agent.heard(answer),
                 _ = self.judge.tick() => agent.judge_living(),
                 ready = agent.ring.readable() => {
@@ -329,6 +344,7 @@ impl Agent {
     /// The last sweep and judgement; after it nothing more is taken from the kernel.
     pub(super) async fn settle(&mut self) {
         self.catch_up().await;
+        self.take_faults();
         self.sweep();
         self.catch_up().await;
         self.judge_living();
@@ -354,7 +370,7 @@ impl Agent {
             evidence: self.evidence(None),
             agent_cpu: cost::cpu(),
             agent_rss_bytes: cost::anonymous_rss(&self.procfs),
-            kernel_bytes: self.kernel.bytes(),
+            kernel_bytes: self.kernel_bytes(),
             exit: None,
         }
     }
