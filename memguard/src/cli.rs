@@ -129,6 +129,10 @@ pub struct WatchArgs {
     /// no second warm-up
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
+    /// Tell of memory that grows also who touches it: faults samples every 64th page fault, so
+    /// the sizes are estimates
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub attribute: Option<Attribute>,
     /// At the end, write what memguard believes that each process has mapped
     #[arg(long, hide = true)]
     pub show_mappings: bool,
@@ -257,6 +261,13 @@ pub enum Format {
     Jsonl,
 }
 
+/// What else is sampled to find out whose memory it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Attribute {
+    /// Page faults, every 64th: who touches new memory
+    Faults,
+}
+
 /// Which handles to report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum KindFilter {
@@ -346,6 +357,12 @@ impl CommonArgs {
     /// Whether the calls that rarely make a descriptor are traced too.
     pub fn rare(&self) -> bool {
         self.kinds.contains(&KindFilter::All)
+    }
+
+    /// Whether what grows is reported.
+    pub fn grows(&self) -> bool {
+        let growing = [KindFilter::Heap, KindFilter::All];
+        self.kinds.iter().any(|kind| growing.contains(kind))
     }
 
     /// Whether calls about memory are traced.

@@ -259,6 +259,7 @@ pub fn window(bytes: &[u8]) -> Option<Window> {
         bp,
         stack: stack.into(),
         cut: cut != 0,
+        interrupted: false,
     })
 }
 

@@ -225,6 +225,7 @@ mod tests {
             limit: None,
             samples: Vec::new(),
             sites: Vec::new(),
+            touched: None,
             suggestion: None,
             evidence: Evidence::default(),
         }

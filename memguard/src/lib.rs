@@ -23,6 +23,7 @@ pub mod sampler;
 pub mod sink;
 pub mod source;
 pub mod state;
+pub mod touches;
 pub mod verify;
 
 use std::io::Write as _;

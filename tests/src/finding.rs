@@ -40,6 +40,17 @@ pub struct Site {
     pub count: u64,
 }
 
+/// A place that touched new memory, as far as samples tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Touched {
+    /// As `leak (pool.c:88)`, where it could be found out.
+    pub place: Option<String>,
+    /// How much, estimated.
+    pub bytes: u64,
+    /// By how many samples.
+    pub samples: u64,
+}
+
 impl<'a> Finding<'a> {
     /// What tells this finding from others of the same run.
     pub fn id(self) -> &'a str {
@@ -102,6 +113,12 @@ impl<'a> Finding<'a> {
     pub fn sites(self) -> Vec<Site> {
         let sites = self.at("/sites").and_then(Value::as_array);
         sites.into_iter().flatten().map(site).collect()
+    }
+
+    /// Who touched the memory that grows, the most first; `None` where that was not asked for.
+    pub fn touched(self) -> Option<Vec<Touched>> {
+        let sites = self.at("/touched/sites")?.as_array()?;
+        Some(sites.iter().map(touched).collect())
     }
 
     /// Age of its oldest handle.
@@ -193,6 +210,15 @@ fn sample(value: &Value) -> Sample {
         fd: number(value, "/fd"),
         acquired_at: unix_seconds(text(value, "/acquired_at")),
         age_seconds: age.unwrap_or_else(|| panic!("no age in {value}")),
+    }
+}
+
+fn touched(value: &Value) -> Touched {
+    let place = value.pointer("/place").and_then(Value::as_str);
+    Touched {
+        place: place.map(str::to_owned),
+        bytes: number(value, "/bytes"),
+        samples: number(value, "/samples"),
     }
 }
 

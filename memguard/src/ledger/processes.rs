@@ -313,6 +313,12 @@ impl Processes {
         running.or_else(|| self.ended.get(&id))
     }
 
+    /// The process that has this number now, where its start is known.
+    pub fn running_as(&self, tgid: u32) -> Option<ProcessId> {
+        let start_ticks = self.by_tgid.get(&tgid)?.start_ticks?;
+        Some(ProcessId { tgid, start_ticks })
+    }
+
     /// Thread groups that have not ended, with their start where known.
     pub fn running(&self) -> impl Iterator<Item = (u32, Option<ProcessId>)> {
         self.by_tgid.iter().map(|(tgid, process)| {

@@ -164,6 +164,28 @@ pub struct Site {
     pub count: u64,
 }
 
+/// Who touches new memory, by samples of page faults: an estimate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Touched {
+    /// So many page faults are one sample.
+    pub period: u64,
+    /// Samples that were lost since memguard came, of any process.
+    pub lost: u64,
+    /// The most bytes first.
+    pub sites: Vec<TouchSite>,
+}
+
+/// A function that touches new memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TouchSite {
+    /// The first place of the program's own code; `None` where that could not be found out.
+    pub place: Option<String>,
+    /// Bytes touched there and still mapped, as the samples say.
+    pub bytes: u64,
+    /// By how many samples.
+    pub samples: u64,
+}
+
 /// A ceiling that the finding is heading for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
@@ -231,6 +253,8 @@ pub struct Finding {
     pub samples: Vec<Sample>,
     /// Where memory that grows was acquired, the most bytes first.
     pub sites: Vec<Site>,
+    /// Who touches memory that grows; `None` where page faults are not sampled.
+    pub touched: Option<Touched>,
     /// One line on what to do.
     pub suggestion: Option<String>,
     /// What was lost on the way.

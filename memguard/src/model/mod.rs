@@ -4,6 +4,7 @@
 //! [`process`] who did it, [`finding`] what is wrong, and [`report`] what a sink is told.
 
 pub mod event;
+pub mod fault;
 pub mod finding;
 pub mod ids;
 pub mod memory;

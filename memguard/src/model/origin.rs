@@ -7,10 +7,12 @@ use std::{fmt, sync::Arc};
 
 use super::ids::Stamp;
 
-/// What the kernel copied at an acquisition: registers, and the user stack from its top.
+/// What the kernel copied at an acquisition, or where memory was touched: registers, and the user
+/// stack from its top.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// Instruction pointer: behind the instruction that entered the kernel.
+    /// Instruction pointer: behind the instruction that entered the kernel, or the one that was
+    /// interrupted.
     pub ip: u64,
     /// Stack pointer: the address of the first byte of `stack`.
     pub sp: u64,
@@ -20,6 +22,8 @@ pub struct Window {
     pub stack: Box<[u8]>,
     /// The configured size was reached: there was more to copy.
     pub cut: bool,
+    /// The kernel was not called: the instruction at `ip` touched a page that was not there.
+    pub interrupted: bool,
 }
 
 /// Number of an interned stack; never given to another one.

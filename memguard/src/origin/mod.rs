@@ -65,12 +65,26 @@ const ANSWERS: usize = 4096;
 /// unwinding thread before each batch of windows, and ten times a second where there are none.
 pub type ModuleSource = Box<dyn FnMut(&mut dyn FnMut(ModuleEvent)) + Send>;
 
+/// What a window is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Something was acquired.
+    Acquisition(AcquisitionId),
+    /// New memory was touched.
+    Touch {
+        /// Where.
+        address: u64,
+        /// When.
+        stamp: Stamp,
+    },
+}
+
 /// A window to unwind.
 #[derive(Debug)]
 pub struct Work {
-    /// What was acquired; comes back in the answer.
-    pub acquisition: AcquisitionId,
-    /// Who acquired it.
+    /// What happened; comes back in the answer.
+    pub subject: Subject,
+    /// Who did it.
     pub process: ProcessId,
     /// When: which of the process's modules were mapped then.
     pub stamp: Stamp,
@@ -85,7 +99,7 @@ pub enum Answer {
     /// A window was unwound.
     Unwound {
         /// As in [`Work`].
-        acquisition: AcquisitionId,
+        subject: Subject,
         /// As in [`Work`].
         process: ProcessId,
         /// What came out; equal stacks have equal numbers.

@@ -81,6 +81,7 @@ fn synthetic() -> Window {
         bp: 0,
         stack: words.collect(),
         cut: true,
+        interrupted: false,
     }
 }
 

@@ -37,6 +37,7 @@ pub(super) fn window(bytes: usize) -> Window {
         sp,
         bp,
         cut: count == bytes,
+        interrupted: false,
         stack: stack.into(),
     }
 }

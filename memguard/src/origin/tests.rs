@@ -25,11 +25,11 @@ fn own() -> ProcessId {
 fn work(fd: u32, process: ProcessId, stamp: u64) -> Work {
     let stamp = Stamp(stamp);
     Work {
-        acquisition: AcquisitionId::Handle(HandleId {
+        subject: Subject::Acquisition(AcquisitionId::Handle(HandleId {
             table: TableId(1),
             fd,
             stamp,
-        }),
+        })),
         process,
         stamp,
         window: testing::window(1 << 16),
@@ -48,7 +48,7 @@ fn next(origins: &mut Origins) -> Answer {
 fn unwound(answer: Answer) -> (u32, StackId) {
     match answer {
         Answer::Unwound {
-            acquisition: AcquisitionId::Handle(handle),
+            subject: Subject::Acquisition(AcquisitionId::Handle(handle)),
             stack,
             ..
         } => (handle.fd, stack),

@@ -164,7 +164,7 @@ impl Worker {
             unwound.incomplete.is_some().into(),
         );
         Answer::Unwound {
-            acquisition: work.acquisition,
+            subject: work.subject,
             process: work.process,
             stack: self.stacks.intern(unwound),
         }

@@ -63,6 +63,7 @@ impl End {
             limit: None,
             samples: Vec::new(),
             sites: Vec::new(),
+            touched: None,
             suggestion: None,
             evidence: self.evidence.clone(),
         }
@@ -117,6 +118,7 @@ impl Agent {
         self.losses.forget(process);
         self.strangers.forget(process);
         self.usages.forget(process);
+        self.faults.forget(process);
         self.ended.ended(process, stamp);
         let End {
             info: process,

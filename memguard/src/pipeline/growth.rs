@@ -59,7 +59,14 @@ impl Agent {
             // Told at the next judgement, with names.
             return;
         }
-        let finding = self.describe_growth(group, growth, ranked, now);
+        let touchers = self.touchers(group);
+        if !self.are_touchers_named(group.process, touchers.as_ref(), now) {
+            return;
+        }
+        let finding = Finding {
+            touched: touchers.map(|touchers| self.describe_touched(&touchers)),
+            ..self.describe_growth(group, growth, ranked, now)
+        };
         if let Some(finding) = self.findings.judged(group, finding, now) {
             self.out.report(&Report::Finding(Box::new(finding)));
         }
@@ -102,6 +109,7 @@ impl Agent {
             limit: limit(&growth, &self.ceilings(group)),
             samples: self.zombie_samples(group, now),
             sites: self.named(ranked, heap),
+            touched: None,
             suggestion: Some(suggestion(kind).to_owned()),
             evidence,
             process,

@@ -273,6 +273,7 @@ impl Agent {
             limit: self.limit(group.process, growth),
             samples: self.samples(group, survivors, seen, now),
             sites: Vec::new(),
+            touched: None,
             suggestion: None,
             evidence: self.evidence(Some(group.process)),
             process,

@@ -135,6 +135,7 @@ impl Agent {
             all.insert(name.to_owned(), count);
         }
         all.extend(self.stacks.counters());
+        all.extend(self.faults.counters());
         sorted(all)
     }
 }

@@ -255,6 +255,7 @@ impl Agent {
             limit: self.map_limit(group.process, growth.map(|growth| growth.slope_per_second)),
             samples: samples(verified, now),
             sites: Vec::new(),
+            touched: None,
             evidence: self.evidence(Some(group.process)),
             process,
         }

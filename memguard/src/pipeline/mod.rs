@@ -7,6 +7,7 @@
 mod baselines;
 mod census;
 mod dead;
+mod faults;
 mod growth;
 mod idle;
 mod living;
@@ -25,7 +26,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 
 use self::{
-    idle::Ended, living::Piles, losses::Losses, origins::Stacks, output::Outputs,
+    faults::Faults, idle::Ended, living::Piles, losses::Losses, origins::Stacks, output::Outputs,
     strangers::Strangers, usage::Usages,
 };
 pub use self::{run::run, watch::watch};
@@ -100,6 +101,7 @@ struct Agent {
     strangers: Strangers,
     stacks: Stacks,
     usages: Usages,
+    faults: Faults,
     ended: Ended,
     segments: Vec<Segment>,
     out: Outputs,
@@ -143,6 +145,7 @@ impl Agent {
             strangers: Strangers::default(),
             stacks,
             usages,
+            faults: Faults::default(),
             ended: Ended::default(),
             segments: Vec::new(),
             out,
@@ -165,10 +168,17 @@ impl Agent {
                 .iter()
                 .map(kernel::plan::Probe::tracepoint)
                 .collect(),
-            missing: missing.chain(self.stacks.missing.clone()).collect(),
-            kernel_bytes: self.kernel.bytes(),
+            missing: missing
+                .chain(self.stacks.missing.clone())
+                .chain(self.faults.missing.clone())
+                .collect(),
+            kernel_bytes: self.kernel_bytes(),
         };
         self.out.report(&Report::Started(started));
+    }
+
+    fn kernel_bytes(&self) -> u64 {
+        self.kernel.bytes() + self.faults.bytes()
     }
 
     /// Takes what is in the ring, up to a budget; true where it is empty now.

@@ -14,8 +14,9 @@ use crate::{
         ids::{ProcessId, Stamp},
         origin::{NamedStack, Origin, StackId},
     },
-    origin::{Answer, Origins, Work, application},
+    origin::{Answer, Origins, Subject, Work, application},
     source::kernel::sideband::Sideband,
+    touches::Touch,
 };
 
 /// Longest wait for a sweep's windows to be unwound: 4 096 take milliseconds, the files of new
@@ -108,16 +109,22 @@ impl Stacks {
         stamp: Stamp,
         record: &[u8],
     ) {
-        let (Some(origins), Some(window)) = (&mut self.origins, decode::window(record)) else {
+        let Some(window) = decode::window(record) else {
             return;
         };
         // Refused ones are counted there.
-        let _queued = origins.unwind(Work {
-            acquisition,
+        let _queued = self.request(Work {
+            subject: Subject::Acquisition(acquisition),
             process,
             stamp,
             window,
         });
+    }
+
+    /// Asks for a window to be unwound; false where there is nobody to ask, or no room.
+    pub(super) fn request(&mut self, work: Work) -> bool {
+        let origins = self.origins.as_mut();
+        origins.is_some_and(|origins| origins.unwind(work))
     }
 
     /// What a finding tells of a stack.
@@ -265,8 +272,16 @@ impl Agent {
     fn hear(&mut self, answer: Answer) {
         match answer {
             Answer::Unwound {
-                acquisition, stack, ..
-            } => self.ledger.attribute(acquisition, stack),
+                subject,
+                process,
+                stack,
+            } => match subject {
+                Subject::Acquisition(id) => self.ledger.attribute(id, stack),
+                Subject::Touch { address, stamp } => {
+                    self.faults
+                        .unwound(process, Touch::new(address, stamp, stack));
+                }
+            },
             Answer::Barrier(number) => self.stacks.passed = number,
             Answer::Named { stacks, .. } => {
                 let named = stacks

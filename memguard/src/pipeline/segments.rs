@@ -72,6 +72,7 @@ impl Agent {
             limit: None,
             samples: left.iter().take(SAMPLES).map(sample).collect(),
             sites: Vec::new(),
+            touched: None,
             suggestion: Some(
                 "remove with shmctl IPC_RMID once everybody is attached: then it goes with the last"
                     .to_owned(),

@@ -119,15 +119,17 @@ impl Usages {
         self.watched.remove(&process);
     }
 
-    /// Where another program has taken its place, all begins anew.
-    fn runs(&mut self, process: ProcessId, exec_id: Option<u32>) {
+    /// Where another program has taken its place, all begins anew; true where one has.
+    fn runs(&mut self, process: ProcessId, exec_id: Option<u32>) -> bool {
         let Some(watched) = self.watched.get_mut(&process) else {
-            return;
+            return false;
         };
         let before = std::mem::replace(&mut watched.exec_id, exec_id);
-        if before.is_some() && before != exec_id {
+        let another = before.is_some() && before != exec_id;
+        if another {
             self.watched.remove(&process);
         }
+        another
     }
 
     /// Everything of every process that a detector has spoken of.
@@ -246,7 +248,9 @@ impl Agent {
             let exec_id = known.and_then(|process| process.exec_id);
             if let Some(id) = id.or_else(|| self.procfs.identity(tgid).ok()) {
                 self.usages.sampler.seen(id, now);
-                self.usages.runs(id, exec_id);
+                if self.usages.runs(id, exec_id) {
+                    self.faults.forget(id);
+                }
             }
         }
     }

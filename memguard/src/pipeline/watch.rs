@@ -8,9 +8,11 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior, interval, sleep_until},
 };
 
-use super::{Agent, Judging, SWEEP, baselines::Baselines, output, output::Terminal};
+use super::{
+    Agent, Faults, Judging, SWEEP, baselines::Baselines, faults, output, output::Terminal,
+};
 use crate::{
-    cli::{CommonArgs, WatchArgs, WatchGate},
+    cli::{Attribute, CommonArgs, WatchArgs, WatchGate},
     cost,
     failure::Failure,
     model::{
@@ -52,6 +54,12 @@ pub fn watch(args: &WatchArgs) -> Result<u8, Failure> {
         let kept = kept.transpose()?;
         let mut agent = Agent::start(&facts, sizes(&args.common), judging, out)?;
         agent.usages.kept = kept;
+        if args.attribute == Some(Attribute::Faults) {
+            agent.faults = Faults::start();
+            if let Some((what, why)) = &agent.faults.missing {
+                crate::complain(&format!("goes on without {what}: {why}"));
+            }
+        }
         let mut watch = Watch::new(args)?;
         agent.begin_watch(&facts, &target, args)?;
         watch.run(&mut agent).await;
@@ -106,6 +114,12 @@ fn check(args: &WatchArgs) -> Result<(), Failure> {
     }
     if args.interval.is_zero() {
         return Err(Failure::usage("-i must be longer than zero"));
+    }
+    if args.attribute.is_some() && !args.common.grows() {
+        return Err(Failure::usage(
+            "--attribute is about memory that grows, which is not looked at",
+        )
+        .fix("add heap to --kinds"));
     }
     let procfs = Procfs::new("/proc");
     match args.pids.iter().find(|pid| !procfs.exists(**pid)) {
@@ -177,6 +191,7 @@ struct Watch {
     terminate: Signal,
     sweep: Interval,
     judge: Interval,
+    faults: Interval,
     until: Option<Instant>,
     ends_with_its_processes: bool,
 }
@@ -189,6 +204,7 @@ impl Watch {
             terminate,
             sweep: every(SWEEP),
             judge: every(args.interval),
+            faults: every(faults::EVERY),
             until: args.duration.map(|duration| Instant::now() + duration),
             ends_with_its_processes: !args.pids.is_empty() && args.comms.is_empty(),
         })
@@ -209,6 +225,7 @@ impl Watch {
                 _ = self.terminate.recv() => return,
                 () = deadline => return,
                 _ = self.sweep.tick() => agent.sweep(),
+                _ = self.faults.tick(), if agent.faults.are_sampled() => agent.take_faults(),
                 answer = agent.stacks.next() => agent.heard(answer),
                 _ = self.judge.tick() => agent.judge_living(),
                 ready = agent.ring.readable() => {
@@ -335,6 +352,7 @@ impl Agent {
     /// The last sweep and judgement; after it nothing more is taken from the kernel.
     pub(super) async fn settle(&mut self) {
         self.catch_up().await;
+        self.take_faults();
         self.sweep_all();
         self.catch_up().await;
         self.judge_living();
@@ -360,7 +378,7 @@ impl Agent {
             evidence: self.evidence(None),
             agent_cpu: cost::cpu(),
             agent_rss_bytes: cost::anonymous_rss(&self.procfs),
-            kernel_bytes: self.kernel.bytes(),
+            kernel_bytes: self.kernel_bytes(),
             exit: None,
         }
     }

@@ -111,6 +111,7 @@ fn unwind(entered: u64, bp: u64, words: &[u64]) -> (Vec<(u64, bool)>, Option<Inc
         bp,
         stack: words.iter().flat_map(|word| word.to_le_bytes()).collect(),
         cut: false,
+        interrupted: false,
     };
     let layout = Layout::of(vec![mapping]);
     let unwound = unwinder().unwind(&window, &layout, &[]);

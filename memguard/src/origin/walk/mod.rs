@@ -119,7 +119,7 @@ impl<'a> Walk<'a> {
             };
         };
         let known = self.unwinder.known(&place, step.is_return);
-        if self.frames.is_empty() && !known.is_behind_syscall() {
+        if self.has_called() && !known.is_behind_syscall() {
             return Err(Some(Incomplete::UnknownMapping));
         }
         if step.is_return && !known.is_returned_to() {
@@ -166,8 +166,13 @@ impl<'a> Walk<'a> {
             module: place.map(|(place, _)| Arc::clone(&place.module)),
             offset: place.map_or(ip, |(place, _)| place.address),
             // The first address lies behind the instruction that entered the kernel.
-            is_return: self.frames.is_empty() || step.is_return && called,
+            is_return: self.has_called() || step.is_return && called,
         });
+    }
+
+    /// Whether the walk stands where the kernel was called.
+    fn has_called(&self) -> bool {
+        self.frames.is_empty() && !self.window.interrupted
     }
 
     /// The caller as the unwind information says. A stack grows downwards, so it lies above, except

@@ -51,6 +51,23 @@ fn an_address_behind_no_system_call_has_no_frame() {
     assert_eq!(unwind(&window), (vec![], Some(Incomplete::UnknownMapping)));
 }
 
+/// Where a page was missing, any instruction may stand, and names are its own.
+#[test]
+fn an_interrupted_window_stands_anywhere() {
+    let mut window = window(BYTES);
+    let (called, _) = unwind(&window);
+    window.interrupted = true;
+    let (frames, incomplete) = unwind(&window);
+    assert_eq!(incomplete, None);
+    assert!(called[0].is_return && !frames[0].is_return);
+    assert_eq!(frames[1..], called[1..]);
+    window.ip -= 1;
+    let (inside, incomplete) = unwind(&window);
+    assert_eq!(incomplete, None);
+    assert_eq!(inside[0].offset, frames[0].offset - 1);
+    assert_eq!(inside[1..], frames[1..]);
+}
+
 #[test]
 fn code_of_no_file_is_one_frame() {
     let mut window = window(BYTES);

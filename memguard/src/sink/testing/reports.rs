@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use super::subjects::{SECOND, process, unknown_process};
 use crate::model::{
     finding::{
-        Evidence, Finding, Growth, Handle, Limit, Sample, Severity, Site, State, Trend, Verdict,
+        Evidence, Finding, Growth, Handle, Limit, Sample, Severity, Site, State, TouchSite,
+        Touched, Trend, Verdict,
     },
     ids::Stamp,
     memory::Range,
@@ -76,6 +77,7 @@ pub(in crate::sink) fn finding() -> Finding {
         limit: Some(limit()),
         samples: [37, 38, 139, 140].map(sample).into(),
         sites: Vec::new(),
+        touched: None,
         suggestion: Some("close the socket on the error path too".to_owned()),
         evidence: Evidence::default(),
     }
@@ -165,6 +167,11 @@ pub(in crate::sink) fn growth() -> Finding {
         bytes: mib << 20,
         count,
     };
+    let touch = |place: Option<&str>, samples: u64| TouchSite {
+        place: place.map(str::to_owned),
+        bytes: samples << 18,
+        samples,
+    };
     Finding {
         id: 0x21,
         verdict: Verdict::Growth,
@@ -194,6 +201,11 @@ pub(in crate::sink) fn growth() -> Finding {
             site(Some("remember (cache.c:12)"), Kind::Brk, 61, 40),
             site(None, Kind::Anon, 1, 1),
         ],
+        touched: Some(Touched {
+            period: 64,
+            lost: 3,
+            sites: vec![touch(Some("fill (cache.c:31)"), 240), touch(None, 6)],
+        }),
         suggestion: Some("see which malloc call it is with a heap profiler".to_owned()),
         ..finding()
     }

@@ -5,7 +5,7 @@ use super::{
     table::{Column, align},
 };
 use crate::{
-    model::finding::{Finding, Sample, Site, Verdict},
+    model::finding::{Finding, Sample, Site, Touched, Verdict},
     sink::{
         sentence,
         units::{bytes, duration},
@@ -23,6 +23,7 @@ pub(super) fn opened(page: &mut Page, finding: &Finding) {
     sentence(page, finding);
     samples(page, &finding.samples);
     sites(page, &finding.sites);
+    touched(page, finding);
     limit(page, finding);
     doubts(page, finding);
     if let Some(suggestion) = &finding.suggestion {
@@ -86,6 +87,33 @@ fn sites(page: &mut Page, sites: &[Site]) {
         ]
     });
     let layout = [Column::RIGHT, Column::LEFT, Column::shrinking_to(8)];
+    for row in align(rows.collect(), layout, page.columns() - INDENT.len()) {
+        page.line(&format!("{INDENT}{}", row.join("  ")));
+    }
+}
+
+/// Who touches it: said to be an estimate, and what it lacks.
+fn touched(page: &mut Page, finding: &Finding) {
+    let Some(touched) = &finding.touched else {
+        return;
+    };
+    let Touched {
+        period,
+        lost,
+        sites,
+    } = touched;
+    let without = match lost {
+        0 => String::new(),
+        lost => format!(", {lost} lost"),
+    };
+    let heading =
+        format!("first touched by, estimated (1 page fault in {period} sampled{without}):");
+    page.paragraph(INDENT, Paint::None, &heading);
+    let rows = sites.iter().take(SITES).map(|site| {
+        let place = site.place.as_deref().unwrap_or("(not known)");
+        [bytes(site.bytes), place.to_owned()]
+    });
+    let layout = [Column::RIGHT, Column::shrinking_to(8)];
     for row in align(rows.collect(), layout, page.columns() - INDENT.len()) {
         page.line(&format!("{INDENT}{}", row.join("  ")));
     }

@@ -68,6 +68,9 @@ pub struct Finding {
     pub samples: Vec<Sample>,
     /// Where memory that grows was acquired, the most bytes first; of `growth` only.
     pub sites: Vec<Site>,
+    /// Who touches memory that grows, which need not be who acquired it; of `growth` of anonymous
+    /// memory, where `--attribute faults` asks for it, else null.
+    pub touched: Option<Touched>,
     /// One line on what to do.
     pub suggestion: Option<Text>,
     /// Samples, or ends of long texts, were left out to keep the line short.
@@ -98,6 +101,7 @@ impl Finding {
             limit: finding.limit.as_ref().map(Limit::new),
             samples: scribe.list(&finding.samples, |sample| Sample::new(sample, scribe)),
             sites: scribe.list(&finding.sites, |site| Site::new(site, scribe)),
+            touched: finding.touched.as_ref().map(|it| Touched::new(it, scribe)),
             suggestion: scribe.maybe(finding.suggestion.as_deref()),
             truncated: false,
         }
@@ -279,6 +283,48 @@ impl Site {
             kind: site.kind.name(),
             bytes: site.bytes,
             count: site.count,
+        }
+    }
+}
+
+/// Who touches new memory, by samples of page faults: an estimate.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Touched {
+    /// One in so many page faults is sampled, and stands for as many pages of 4 KiB.
+    pub period: u64,
+    /// Samples that were lost since memguard came, of any process.
+    pub lost: u64,
+    /// Functions of the program, the most bytes first.
+    pub sites: Vec<TouchSite>,
+}
+
+impl Touched {
+    fn new(touched: &finding::Touched, scribe: &Scribe<'_>) -> Self {
+        Self {
+            period: touched.period,
+            lost: touched.lost,
+            sites: scribe.list(&touched.sites, |site| TouchSite::new(site, scribe)),
+        }
+    }
+}
+
+/// A function that touches new memory.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct TouchSite {
+    /// The first place of the program's own code; null where that could not be found out.
+    pub place: Option<Text>,
+    /// Touched there first, and still mapped: an estimate by sampling.
+    pub bytes: u64,
+    /// By how many samples; below a hundred the estimate is rough.
+    pub samples: u64,
+}
+
+impl TouchSite {
+    fn new(site: &finding::TouchSite, scribe: &Scribe<'_>) -> Self {
+        Self {
+            place: scribe.maybe(site.place.as_deref()),
+            bytes: site.bytes,
+            samples: site.samples,
         }
     }
 }

@@ -4,10 +4,12 @@
 
 #[cfg(feature = "debug-log")]
 mod debug_log;
+pub mod faults;
 pub mod features;
 mod holder;
 mod mapping;
 mod nursery;
+pub mod perf;
 pub mod plan;
 mod ring;
 pub mod sideband;

@@ -20,6 +20,8 @@ pub struct MappedRange {
     pub protection: u8,
     /// `MAP_SHARED`: what is written there is not the process's own.
     pub shared: bool,
+    /// It is of a file, or of a device.
+    pub of_file: bool,
 }
 
 impl MappedRange {
@@ -30,6 +32,7 @@ impl MappedRange {
         let &[read, write, execute, shared] = fields.next()? else {
             return None;
         };
+        let of_file = fields.nth(2).is_some_and(|inode| inode != b"0");
         let bit = |letter, expected, bit: i32| if letter == expected { bit as u8 } else { 0 };
         let protection = bit(read, b'r', libc::PROT_READ)
             | bit(write, b'w', libc::PROT_WRITE)
@@ -38,6 +41,7 @@ impl MappedRange {
             range: Range { start, end },
             protection,
             shared: shared == b's',
+            of_file,
         })
     }
 }
@@ -111,13 +115,14 @@ ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsysca
                         found.range.bytes(),
                         found.protection,
                         found.shared,
+                        found.of_file,
                     )
                 })
                 .collect();
             let expected = [
-                (0x1000, 0x2000, 5, false),
-                (0x3000, 0x1000, 0, false),
-                (0x7f00_0000_0000, 0x4000, 3, true),
+                (0x1000, 0x2000, 5, false, true),
+                (0x3000, 0x1000, 0, false, false),
+                (0x7f00_0000_0000, 0x4000, 3, true, true),
             ];
             assert_eq!(found, expected);
             assert_eq!(procfs.map_count(tgid).unwrap(), 3);

@@ -10,13 +10,13 @@ use std::sync::Arc;
 
 use rustix::fs::makedev;
 
+use super::super::perf::records::{Fields, LOST, Malformed, Record, each};
 use crate::model::{
     ids::Stamp,
     origin::{BUILD_ID_BYTES, BuildId, Mapping, Module, ModuleEvent},
 };
 
-/// `PERF_RECORD_LOST` and so on.
-const LOST: u32 = 2;
+/// `PERF_RECORD_COMM` and so on.
 const COMM: u32 = 3;
 const EXIT: u32 = 4;
 const FORK: u32 = 7;
@@ -32,67 +32,40 @@ const VDSO: &[u8] = b"[vdso]";
 /// Memory of no file: what a program writes its own code to.
 const ANONYMOUS: &[u8] = b"//anon";
 
-/// Not what the kernel writes.
-#[derive(Debug, PartialEq, Eq)]
-struct Malformed;
-
 /// Gives every event among the records to `take`. Where a length makes no sense, nothing behind it
 /// can be found: that is one loss.
-pub(super) fn decode(mut bytes: &[u8], take: &mut dyn FnMut(ModuleEvent)) {
-    while let Some((record, rest)) = split(bytes) {
-        match record.event() {
-            Ok(Some(event)) => take(event),
-            Ok(None) => {}
-            Err(Malformed) => take(ModuleEvent::Lost { count: 1 }),
-        }
-        bytes = rest;
-    }
-    if !bytes.is_empty() {
+pub(super) fn decode(bytes: &[u8], take: &mut dyn FnMut(ModuleEvent)) {
+    let whole = each(bytes, |record| match event(record) {
+        Ok(Some(event)) => take(event),
+        Ok(None) => {}
+        Err(Malformed) => take(ModuleEvent::Lost { count: 1 }),
+    });
+    if !whole {
         take(ModuleEvent::Lost { count: 1 });
     }
 }
 
-/// A record without its header.
-struct Record<'a> {
-    kind: u32,
-    misc: u16,
-    body: Fields<'a>,
-}
-
-/// The first record, and the bytes behind it.
-fn split(bytes: &[u8]) -> Option<(Record<'_>, &[u8])> {
-    let mut header = Fields(bytes);
-    let kind = header.u32().ok()?;
-    let misc = header.u16().ok()?;
-    let size = usize::from(header.u16().ok()?);
-    let (record, rest) = bytes.split_at_checked(size)?;
-    let body = Fields(record.get(size_of::<u64>()..)?);
-    Some((Record { kind, misc, body }, rest))
-}
-
-impl Record<'_> {
-    fn event(mut self) -> Result<Option<ModuleEvent>, Malformed> {
-        let stamp = self.body.stamp()?;
-        let Self {
-            kind,
-            misc,
-            mut body,
-        } = self;
-        match kind {
-            MMAP2 => mapped(stamp, misc, &mut body),
-            COMM if misc & BY_EXEC != 0 => {
-                let tgid = body.u32()?;
-                Ok(Some(ModuleEvent::Execed { stamp, tgid }))
-            }
-            FORK => Task::read(&mut body).map(|task| task.forked(stamp)),
-            EXIT => Task::read(&mut body).map(|task| task.exited(stamp)),
-            LOST => {
-                let _event = body.u64()?;
-                let count = body.u64()?;
-                Ok(Some(ModuleEvent::Lost { count }))
-            }
-            _ => Ok(None),
+fn event(record: Record<'_>) -> Result<Option<ModuleEvent>, Malformed> {
+    let Record {
+        kind,
+        misc,
+        mut body,
+    } = record;
+    let stamp = body.stamp()?;
+    match kind {
+        MMAP2 => mapped(stamp, misc, &mut body),
+        COMM if misc & BY_EXEC != 0 => {
+            let tgid = body.u32()?;
+            Ok(Some(ModuleEvent::Execed { stamp, tgid }))
         }
+        FORK => Task::read(&mut body).map(|task| task.forked(stamp)),
+        EXIT => Task::read(&mut body).map(|task| task.exited(stamp)),
+        LOST => {
+            let _event = body.u64()?;
+            let count = body.u64()?;
+            Ok(Some(ModuleEvent::Lost { count }))
+        }
+        _ => Ok(None),
     }
 }
 
@@ -200,41 +173,6 @@ impl Identity {
             device,
             inode,
         })
-    }
-}
-
-/// Bytes that are read from the front.
-struct Fields<'a>(&'a [u8]);
-
-impl Fields<'_> {
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
-        let (array, rest) = self.0.split_first_chunk().ok_or(Malformed)?;
-        self.0 = rest;
-        Ok(*array)
-    }
-
-    fn u16(&mut self) -> Result<u16, Malformed> {
-        self.array().map(u16::from_ne_bytes)
-    }
-
-    fn u32(&mut self) -> Result<u32, Malformed> {
-        self.array().map(u32::from_ne_bytes)
-    }
-
-    fn u64(&mut self) -> Result<u64, Malformed> {
-        self.array().map(u64::from_ne_bytes)
-    }
-
-    /// What stands last in every record.
-    fn stamp(&mut self) -> Result<Stamp, Malformed> {
-        let (rest, stamp) = self.0.split_last_chunk().ok_or(Malformed)?;
-        self.0 = rest;
-        Ok(Stamp(u64::from_ne_bytes(*stamp)))
-    }
-
-    /// The rest, which zeroes fill up to a word.
-    fn text(&self) -> &[u8] {
-        self.0.split(|byte| *byte == 0).next().unwrap_or_default()
     }
 }
 

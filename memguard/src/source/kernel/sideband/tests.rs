@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeSet,
     env, fs,
-    path::Path,
     process::{Command, id},
     ptr::null_mut,
 };
@@ -13,8 +12,11 @@ use rustix::{
     thread::{CpuSet, sched_setaffinity},
 };
 
-use super::*;
-use crate::model::origin::{BuildId, Mapping};
+use super::{super::now, *};
+use crate::model::{
+    ids::Stamp,
+    origin::{BuildId, Mapping},
+};
 
 /// `None` where this kernel does not let us, which is a failure in CI.
 fn open() -> Option<Sideband> {
@@ -210,21 +212,4 @@ fn make_executable(times: u64) {
 fn it_may_live_in_another_thread() {
     const fn needs_send<T: Send>() {}
     needs_send::<Sideband>();
-}
-
-#[test]
-fn errors_say_what_to_do() {
-    for (errno, expected) in [
-        (Errno::ACCESS, "CAP_PERFMON"),
-        (Errno::PERM, "CAP_IPC_LOCK"),
-        (Errno::MFILE, "descriptor"),
-        (Errno::INVAL, "5.12"),
-    ] {
-        let error = explain(3, &errno.into());
-        println!("{error}");
-        assert!(error.to_string().contains("CPU 3: "));
-        assert!(error.to_string().contains(expected));
-    }
-    assert!(Path::new("/sys/devices/system/cpu/online").exists());
-    assert!(!cpus().unwrap().is_empty());
 }

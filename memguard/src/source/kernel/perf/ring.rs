@@ -12,14 +12,7 @@ use std::{
 
 use rustix::param::page_size;
 
-use super::{super::mapping::Mapping, attributes};
-
-/// Bytes for records. A process that runs `true` takes 544 from its fork to its end, one that only
-/// forks 80: this holds 240 of the first kind, a quarter of a second of what a CPU of the project's
-/// machines can start, so who drains ten times a second loses nothing. It is a quarter of what
-/// `kernel.perf_event_mlock_kb` lets every user lock for each CPU without `CAP_IPC_LOCK`, and
-/// leaves room for others. A power of two.
-pub(super) const DATA: usize = 128 * 1024;
+use super::{super::mapping::Mapping, Attributes};
 
 const WORD: usize = size_of::<u64>();
 
@@ -36,20 +29,23 @@ pub(super) struct Ring {
     memory: Mapping,
     /// Words before the first record.
     lead: usize,
+    /// Bytes for records.
+    data: usize,
     /// Open for as long as records are wanted.
     _event: OwnedFd,
 }
 
 impl Ring {
-    /// Of a CPU that is online.
-    pub(super) fn open(cpu: u32) -> io::Result<Self> {
+    /// Of a CPU that is online, with room for `data` bytes of records: a power of two.
+    pub(super) fn open(attributes: &Attributes, data: usize, cpu: u32) -> io::Result<Self> {
         // Nobody sleeps on the event, so it wakes as seldom as it can.
-        let event = attributes::open(cpu, DATA as u32)?;
+        let event = attributes.waking_at(data as u32).open(cpu)?;
         let lead = page_size();
         Ok(Self {
             cpu,
-            memory: Mapping::new(event.as_fd(), lead + DATA)?,
+            memory: Mapping::new(event.as_fd(), lead + data)?,
             lead: lead / WORD,
+            data,
             _event: event,
         })
     }
@@ -60,7 +56,7 @@ impl Ring {
 
     /// Memory in the kernel.
     pub(super) fn bytes(&self) -> u64 {
-        (self.lead * WORD + DATA) as u64
+        (self.lead * WORD + self.data) as u64
     }
 
     /// Appends what is unread to `into`, in one piece, and gives its room back to the kernel. False

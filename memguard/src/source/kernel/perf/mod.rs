@@ -1,0 +1,167 @@
+//! Software perf events of every CPU, each with a ring of its own.
+//!
+//! An [`Event`] says what to open (`attributes`); [`Rings`] opens it on every CPU that is online
+//! and takes the bytes of each `ring`; [`records`] takes those apart, and whoever opened the event
+//! knows what they mean. Nothing is read without being asked: who drains seldom loses records, and
+//! is told how many.
+
+mod attributes;
+pub mod records;
+mod ring;
+
+use std::{io, time::Duration};
+
+use aya::util::online_cpus;
+use rustix::io::Errno;
+
+pub use self::attributes::{Attributes, flag, sample};
+use self::ring::Ring;
+use super::now;
+use crate::model::ids::Stamp;
+
+/// How often CPUs are looked for that came or went: reading the list takes longer than draining an
+/// empty ring. One that goes and comes back in between is missed.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What to open.
+#[derive(Clone, Copy, Debug)]
+pub struct Event {
+    /// For people.
+    pub name: &'static str,
+    /// What it tells.
+    pub attributes: Attributes,
+    /// Room for records on each CPU; a power of two.
+    pub ring_bytes: usize,
+    /// What to say where the kernel does not know something of this.
+    pub too_old: &'static str,
+}
+
+/// The consumer's end of every CPU's ring.
+#[derive(Debug)]
+pub struct Rings {
+    event: Event,
+    all: Vec<Ring>,
+    /// What was taken from a ring and is being decoded.
+    bytes: Vec<u8>,
+    looked: Stamp,
+}
+
+impl Rings {
+    /// From now on records are kept until they are drained. Needs `CAP_PERFMON`, or
+    /// `kernel.perf_event_paranoid` of 0 or less; the error says what is missing.
+    pub fn open(event: Event) -> io::Result<Self> {
+        let mut rings = Vec::new();
+        for cpu in cpus()? {
+            match Ring::open(&event.attributes, event.ring_bytes, cpu) {
+                // It went offline since the list was read.
+                Err(error) if error.raw_os_error() == Some(Errno::NODEV.raw_os_error()) => {}
+                ring => rings.push(ring.map_err(|error| explain(&event, cpu, &error))?),
+            }
+        }
+        if rings.is_empty() {
+            let message = format!("the {} opened on no CPU", event.name);
+            return Err(io::Error::other(message));
+        }
+        Ok(Self {
+            event,
+            all: rings,
+            bytes: Vec::with_capacity(event.ring_bytes),
+            looked: now(),
+        })
+    }
+
+    /// Gives the records of every ring to `take`: of one CPU in the order of stamps, one CPU after
+    /// the other. `None` stands for records that are lost without a number. Returns even where
+    /// records keep coming: what was there at the beginning is all that is taken.
+    pub fn drain(&mut self, take: &mut dyn FnMut(Option<&[u8]>)) {
+        let Self { all, bytes, .. } = self;
+        for ring in all {
+            bytes.clear();
+            if !ring.take(bytes) {
+                take(None);
+            }
+            take(Some(bytes));
+        }
+        self.follow_cpus(take);
+    }
+
+    /// Memory of the rings in the kernel.
+    pub fn bytes(&self) -> u64 {
+        self.all.iter().map(Ring::bytes).sum()
+    }
+
+    /// Opens on CPUs that came online, of whose earlier records nothing is known, and closes on
+    /// those that went: the kernel does not send to their events again.
+    fn follow_cpus(&mut self, take: &mut dyn FnMut(Option<&[u8]>)) {
+        if now().since(self.looked) < LOOK {
+            return;
+        }
+        self.looked = now();
+        let Ok(online) = cpus() else {
+            return;
+        };
+        let Self { event, all, .. } = self;
+        all.retain(|ring| online.contains(&ring.cpu()));
+        for cpu in online {
+            if !all.iter().any(|ring| ring.cpu() == cpu) {
+                all.extend(Ring::open(&event.attributes, event.ring_bytes, cpu).ok());
+                take(None);
+            }
+        }
+    }
+}
+
+fn cpus() -> io::Result<Vec<u32>> {
+    online_cpus().map_err(|(path, error)| {
+        let message = format!("cannot list the CPUs for perf events: {path}: {error}");
+        io::Error::new(error.kind(), message)
+    })
+}
+
+/// The error for people, with what to do about it.
+fn explain(event: &Event, cpu: u32, error: &io::Error) -> io::Error {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    let hint = match errno {
+        Some(Errno::ACCESS) => {
+            ": it needs CAP_PERFMON, or kernel.perf_event_paranoid of 0 or less, and no security \
+             module that forbids it"
+        }
+        Some(Errno::PERM) => {
+            ": its ring needs CAP_IPC_LOCK, or more of kernel.perf_event_mlock_kb or \
+             RLIMIT_MEMLOCK; or a seccomp filter forbids perf_event_open"
+        }
+        Some(Errno::MFILE | Errno::NFILE) => ": it needs one descriptor per CPU",
+        Some(Errno::INVAL) => event.too_old,
+        Some(Errno::NOSYS) => ": the kernel was built without CONFIG_PERF_EVENTS",
+        _ => "",
+    };
+    let message = format!("cannot open the {} on CPU {cpu}: {error}{hint}", event.name);
+    io::Error::new(error.kind(), message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_say_what_to_do() {
+        let event = Event {
+            name: "example",
+            attributes: Attributes::software(0, 0, 0),
+            ring_bytes: 4096,
+            too_old: ": older than 5.12",
+        };
+        for (errno, expected) in [
+            (Errno::ACCESS, "CAP_PERFMON"),
+            (Errno::PERM, "CAP_IPC_LOCK"),
+            (Errno::MFILE, "descriptor"),
+            (Errno::INVAL, "5.12"),
+        ] {
+            let error = explain(&event, 3, &errno.into());
+            println!("{error}");
+            assert!(error.to_string().contains("the example on CPU 3: "));
+            assert!(error.to_string().contains(expected));
+        }
+        assert!(!cpus().unwrap().is_empty());
+    }
+}
