@@ -99,7 +99,10 @@ impl Agent {
             if !self.stacks.are_named(group.process, group.stack) {
                 continue;
             }
-            if let Some(verified) = self.ask_kernel(group, site) {
+            if group.kind == Kind::Anon && self.stacks.is_allocators(group.stack) {
+                // The process grows by it, which is told, and who let it grow.
+                self.resolve(group, now);
+            } else if let Some(verified) = self.ask_kernel(group, site) {
                 self.conclude_site(&verified, evidence, now);
             }
         }
