@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Agent,
+    dead::is_own,
     living::{confidence, fingerprint, growth},
 };
 use crate::{
@@ -118,6 +119,7 @@ impl Agent {
             }
             if let Some(group) = self.ledger.memory.group_of(&piece)
                 && self.judging.wants(group.kind)
+                && !self.is_own(group.process)
             {
                 sites.entry(group).or_default().pieces.push(piece);
             }
@@ -126,6 +128,10 @@ impl Agent {
             site.pieces.sort_unstable_by_key(|piece| piece.range.start);
         }
         sites
+    }
+
+    fn is_own(&self, process: ProcessId) -> bool {
+        self.ledger.processes.get(process).is_some_and(is_own)
     }
 
     fn clear_unmapped(&mut self, sites: &BTreeMap<GroupId, Site>, now: Stamp) {
