@@ -253,6 +253,24 @@ static void s75_memfd_grow(void)
 	grows("heap shm", (long)length, now() - start, "* *");
 }
 
+NOINLINE static void touch_pool(void)
+{
+	if (length == MOST)
+		errx(99, "too long");
+	touch(view + length, PIECE);
+	length += PIECE;
+}
+
+/* Leaks nothing: meets, page by page, a pool that has had its size from the start. */
+static void s76_shared_pool(void)
+{
+	view = mmap(NULL, MOST, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (view == MAP_FAILED)
+		err(99, "mmap");
+	ready();
+	keep_doing(0.04, touch_pool);
+}
+
 int main(int argc, char **argv)
 {
 	const struct scenario all[] = {
@@ -264,6 +282,7 @@ int main(int argc, char **argv)
 		{ "s60_thp_jump", s60_thp_jump },
 		{ "s64_arenas", s64_arenas },
 		{ "s75_memfd_grow", s75_memfd_grow },
+		{ "s76_shared_pool", s76_shared_pool },
 		{ NULL, NULL },
 	};
 

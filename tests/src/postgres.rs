@@ -9,6 +9,7 @@ use std::{
 use crate::{
     guard::Guard,
     machine,
+    programs::on_path,
     scratch::Scratch,
     wait::{holds_within, wait_until},
 };
@@ -80,7 +81,7 @@ impl Postgres {
     }
 
     fn command(name: &str) -> Command {
-        let mut command = Command::new(name);
+        let mut command = Command::new(on_path(name).unwrap_or_else(|| name.into()));
         command
             .uid(USER)
             .gid(USER)

@@ -70,10 +70,14 @@ fn compiler() -> &'static str {
     })
 }
 
-/// The first executable `name` on `PATH`.
+/// The first executable `name` on `PATH`, or where Debian has what belongs to one version of
+/// postgres.
 pub fn on_path(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let versions = versions.filter_map(|version| Some(version.ok()?.path().join("bin")));
     env::split_paths(&path)
+        .chain(versions)
         .map(|folder| folder.join(name))
         .find(|candidate| candidate.is_file())
 }

@@ -21,8 +21,18 @@ const DEBIAN_COMPILER: [&str; 2] = ["rustc-web", "libstd-rust-web-dev-bpf"];
 /// The smallest nginx.
 const NGINX: &str = "nginx-light";
 
+/// What these packages start, now and at every boot. The tests start their own.
+const SERVICES: [(&str, &str); 3] = [
+    (NGINX, "nginx"),
+    (REDIS, "redis-server"),
+    (POSTGRES, "postgresql"),
+];
+
+const REDIS: &str = "redis-server";
+const POSTGRES: &str = "postgresql";
+
 /// Programs that the kernel tests run, and the packages that hold them.
-const TEST_PROGRAMS: [(&str, &str); 13] = [
+const TEST_PROGRAMS: [(&str, &str); 17] = [
     ("gcc", "gcc"),
     ("g++", "g++"),
     ("musl-gcc", "musl-tools"),
@@ -32,7 +42,11 @@ const TEST_PROGRAMS: [(&str, &str); 13] = [
     ("python3", "python3"),
     ("python3-config", "python3-dev"),
     ("node", "nodejs"),
+    ("java", "default-jdk-headless"),
     ("nginx", NGINX),
+    ("redis-server", REDIS),
+    ("redis-benchmark", "redis-tools"),
+    ("pgbench", POSTGRES),
     ("curl", "curl"),
     ("wrk", "wrk"),
     ("git", "git"),
@@ -108,19 +122,20 @@ fn test_programs(workspace: &Workspace) -> Result<()> {
     println!("installing {wanted}");
     apt::refresh(workspace)?;
     apt::install(workspace, &packages)?;
-    if packages.contains(&NGINX) {
-        stop_nginx(workspace)?;
+    for (package, service) in SERVICES {
+        if packages.contains(&package) {
+            stop(service, workspace)?;
+        }
     }
     Ok(())
 }
 
-/// The package starts a web server on port 80, now and at every boot. The tests start their own.
-fn stop_nginx(workspace: &Workspace) -> Result<()> {
+fn stop(service: &str, workspace: &Workspace) -> Result<()> {
     let has_systemd = Path::new("/run/systemd/system").is_dir();
     let (program, arguments): (_, &[&str]) = if has_systemd {
-        ("systemctl", &["disable", "--now", "nginx"])
+        ("systemctl", &["disable", "--now", service])
     } else {
-        ("service", &["nginx", "stop"])
+        ("service", &[service, "stop"])
     };
     shell::run(workspace.command(program).args(arguments))
 }

@@ -201,11 +201,13 @@ impl Agent {
     }
 }
 
-/// Whether a process is the one that names addresses: what memguard does is not the host's.
+/// Whether a process is the one that names addresses: what memguard does is not the host's. Its own
+/// forks are not told to memguard, so that of such a child no parent is known.
 pub(super) fn is_own(process: &Process) -> bool {
     let image = process.image.as_ref();
     let named = image.is_some_and(|image| image.args.starts_with(origin::symbolize::CHILD));
-    named && process.parent == Some(std::process::id())
+    let parent = process.parent;
+    named && parent.is_none_or(|parent| parent == std::process::id())
 }
 
 /// By kind and origin, what the last program image acquired and what it inherited apart; oldest

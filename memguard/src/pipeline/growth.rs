@@ -38,14 +38,28 @@ impl Agent {
                 Outcome::Growing(growth) if self.matters(group, &growth) => {
                     self.grows(group, growth, now);
                 }
-                _ => self.resolve(group, now),
+                Outcome::Growing(_) => self.resolve(group, now),
+                _ => {
+                    self.usages.rests(process, kind);
+                    self.resolve(group, now);
+                }
             }
         }
     }
 
-    fn matters(&self, group: GroupId, growth: &growth::Growth) -> bool {
-        let kept = group.kind == Kind::Unjoined && growth.to <= self.cached_stacks(group.process);
-        self.judging.wants(group.kind) && !kept
+    fn matters(&mut self, group: GroupId, growth: &growth::Growth) -> bool {
+        self.judging.wants(group.kind)
+            && match group.kind {
+                Kind::Unjoined => growth.to > self.cached_stacks(group.process),
+                Kind::HeapShm => self.objects_grow(group.process, growth.to),
+                _ => true,
+            }
+    }
+
+    /// Whether there is more shared memory, and not only more of it touched.
+    fn objects_grow(&mut self, process: ProcessId, resident: u64) -> bool {
+        let capacity = self.procfs.shared_capacity(process.tgid);
+        capacity.is_ok_and(|capacity| self.usages.objects_grow(process, capacity, resident))
     }
 
     fn grows(&mut self, group: GroupId, growth: growth::Growth, now: Stamp) {
@@ -165,14 +179,24 @@ impl Agent {
         ranked(sites)
     }
 
-    /// Places beside the bytes; none for what is no memory.
+    /// Places beside the bytes, each once, by however many ways it was reached; none for what is no
+    /// memory.
     fn named(&self, ranked: Ranked, heap: bool) -> Vec<finding::Site> {
-        let ranked = ranked.into_iter().filter(|_| heap);
-        let named = ranked.map(|(_, stack, site)| finding::Site {
-            place: self.stacks.origin(stack).and_then(|origin| origin.place),
-            ..site
-        });
-        named.collect()
+        let mut sites: Vec<finding::Site> = Vec::new();
+        for (_, stack, site) in ranked.into_iter().filter(|_| heap) {
+            let place = self.stacks.origin(stack).and_then(|origin| origin.place);
+            let same =
+                |known: &&mut finding::Site| (&known.place, known.kind) == (&place, site.kind);
+            match sites.iter_mut().find(same) {
+                Some(known) => {
+                    known.bytes = known.bytes.saturating_add(site.bytes);
+                    known.count = known.count.saturating_add(site.count);
+                }
+                None => sites.push(finding::Site { place, ..site }),
+            }
+        }
+        sites.sort_by_key(|site| std::cmp::Reverse(site.bytes));
+        sites
     }
 }
 

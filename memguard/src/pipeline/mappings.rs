@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Agent,
+    dead::is_own,
     living::{confidence, fingerprint, growth},
 };
 use crate::{
@@ -105,7 +106,10 @@ impl Agent {
             if !self.stacks.are_named(group.process, group.stack) {
                 continue;
             }
-            if let Some(verified) = self.ask_kernel(group, site) {
+            if group.kind == Kind::Anon && self.stacks.is_allocators(group.stack) {
+                // The process grows by it, which is told, and who let it grow.
+                self.resolve(group, now);
+            } else if let Some(verified) = self.ask_kernel(group, site) {
                 self.conclude_site(&verified, evidence, now);
             }
         }
@@ -121,6 +125,7 @@ impl Agent {
             }
             if let Some(group) = self.ledger.memory.group_of(&piece)
                 && self.judging.wants(group.kind)
+                && !self.is_own(group.process)
             {
                 sites.entry(group).or_default().pieces.push(piece);
             }
@@ -129,6 +134,10 @@ impl Agent {
             site.pieces.sort_unstable_by_key(|piece| piece.range.start);
         }
         sites
+    }
+
+    fn is_own(&self, process: ProcessId) -> bool {
+        self.ledger.processes.get(process).is_some_and(is_own)
     }
 
     fn clear_unmapped(&mut self, sites: &BTreeMap<GroupId, Site>, now: Stamp) {

@@ -145,6 +145,12 @@ impl Stacks {
         })
     }
 
+    /// Whether a stack maps memory for many, as far as it is named.
+    pub(super) fn is_allocators(&self, stack: Option<StackId>) -> bool {
+        let name = stack.and_then(|stack| self.names.get(&stack));
+        matches!(name, Some(Name::Known(stack)) if application::maps_for_many(&stack.frames))
+    }
+
     /// Whether a stack is an interpreter's, as far as it is named.
     pub(super) fn is_interpreted(&self, stack: Option<StackId>) -> bool {
         let name = stack.and_then(|stack| self.names.get(&stack));

@@ -19,6 +19,25 @@ use crate::{
 /// Memory that is shared, files and all, must have grown by this much to be told apart.
 const SHARED: u64 = 1 << 20;
 
+/// Of what more a process has touched of shared memory, the objects behind it must have grown by
+/// this part.
+const OBJECTS: u64 = 2;
+
+/// Shared memory that a process has mapped, and what of it is resident.
+#[derive(Clone, Copy, Debug)]
+struct Shared {
+    capacity: u64,
+    resident: u64,
+}
+
+impl Shared {
+    fn has_grown_to(self, now: Self) -> bool {
+        let more = now.resident.saturating_sub(self.resident);
+        let capacity = now.capacity.saturating_sub(self.capacity);
+        0 < capacity && more / OBJECTS <= capacity
+    }
+}
+
 /// What is known of the sizes and counts of one process. A monitor exists from the first change on:
 /// most counts never change.
 #[derive(Debug)]
@@ -30,6 +49,8 @@ pub(super) struct Watched {
     exec_id: Option<u32>,
     pub(super) anonymous: Monitor,
     others: Vec<(Kind, Monitor)>,
+    /// When shared memory was first seen to grow.
+    shared: Option<Shared>,
     thresholds: Thresholds,
 }
 
@@ -46,6 +67,7 @@ impl Watched {
                 None => Monitor::new(series),
             },
             others: Vec::new(),
+            shared: None,
             thresholds: Thresholds::default(),
         }
     }
@@ -159,6 +181,28 @@ impl Usages {
     /// What was sampled last.
     pub(super) fn last(&self, process: ProcessId) -> Option<Usage> {
         Some(self.watched.get(&process)?.last)
+    }
+
+    /// Whether the objects of shared memory that a process has mapped have grown since it was first
+    /// seen to use more of them.
+    pub(super) fn objects_grow(
+        &mut self,
+        process: ProcessId,
+        capacity: u64,
+        resident: u64,
+    ) -> bool {
+        let now = Shared { capacity, resident };
+        let watched = self.watched.get_mut(&process);
+        watched.is_some_and(|watched| watched.shared.get_or_insert(now).has_grown_to(now))
+    }
+
+    /// It does not grow.
+    pub(super) fn rests(&mut self, process: ProcessId, kind: Kind) {
+        if kind == Kind::HeapShm
+            && let Some(watched) = self.watched.get_mut(&process)
+        {
+            watched.shared = None;
+        }
     }
 
     /// Takes a count that is not in `/proc` as such.

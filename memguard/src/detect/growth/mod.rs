@@ -33,6 +33,8 @@ mod leaking;
 #[cfg(test)]
 mod proof;
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 mod testing;
 
 pub use self::{

@@ -27,14 +27,12 @@ const RESERVED: &[(Owner, &str)] = &[
         Owner::System,
         "__interceptor_ ___interceptor_ __asan_ __tsan_ __msan_ __lsan_ __sanitizer_",
     ),
-    // Allocators; `_rjem_` is jemalloc in Rust.
+    (Owner::System, JEMALLOC),
+    (Owner::System, OTHER_ALLOCATORS),
+    // What redis and its kin wrap around each of them.
     (
         Owner::System,
-        "_rjem_ je_malloc je_calloc je_realloc je_arena_ je_extent_ je_pages_ je_ehooks_ je_large_",
-    ),
-    (
-        Owner::System,
-        "tcmalloc:: tc_malloc tc_calloc tc_realloc tc_new mi_malloc mi_heap_ mi_segment_ _mi_",
+        "zmalloc zcalloc zrealloc ztrymalloc ztrycalloc ztryrealloc",
     ),
     // Rust's shims for allocation and panics; its names of everything else have a path.
     (
@@ -46,6 +44,18 @@ const RESERVED: &[(Owner, &str)] = &[
     // Calls from Go to C.
     (Owner::Language, "_cgo_ x_cgo_ crosscall1 crosscall2"),
 ];
+
+/// How the functions of allocators begin; `_rjem_` is jemalloc in Rust.
+const JEMALLOC: &str =
+    "_rjem_ je_malloc je_calloc je_realloc je_arena_ je_extent_ je_pages_ je_ehooks_ je_large_";
+const OTHER_ALLOCATORS: &str =
+    "tcmalloc:: tc_malloc tc_calloc tc_realloc tc_new mi_malloc mi_heap_ mi_segment_ _mi_";
+
+/// Functions of jemalloc's that call `mmap`, where it is linked without its prefix.
+const PAGES: &[&str] = &["pages_map os_pages_map extent_alloc_mmap"];
+
+/// Likewise of Go's, down to the system call.
+const GO_ALLOCATOR: &str = "runtime.mallocgc runtime.(*mheap) runtime.persistentalloc runtime.sys";
 
 /// The C library's functions that acquire something, or are between those and their callers,
 /// without the underscores before and the `64` and `_nocancel` behind their names. In a static
@@ -150,9 +160,27 @@ pub(super) fn owner_by_reserved_name(function: &str) -> Option<Owner> {
     if function.starts_with("operator new") {
         return Some(Owner::Language);
     }
-    let begins = |names: &str| names.split(' ').any(|name| function.starts_with(name));
-    let found = RESERVED.iter().find(|(_, names)| begins(names));
+    let found = RESERVED
+        .iter()
+        .find(|(_, names)| begins_with_one(function, names));
     found.map(|(owner, _)| *owner)
+}
+
+/// Whether the function is within an allocator that cuts blocks from what it maps. The C library's
+/// own maps large blocks one by one, and is none.
+pub(super) fn is_allocator(function: &str) -> bool {
+    [JEMALLOC, OTHER_ALLOCATORS, GO_ALLOCATOR]
+        .iter()
+        .any(|names| begins_with_one(function, names))
+}
+
+/// By names that any program may use: only right above the system call.
+pub(super) fn maps_pages(function: &str) -> bool {
+    words(PAGES).any(|name| name == function)
+}
+
+fn begins_with_one(function: &str, names: &str) -> bool {
+    names.split(' ').any(|name| function.starts_with(name))
 }
 
 /// By the names of the C library's functions, which a program that has them in the same file does

@@ -9,10 +9,12 @@
 //!
 //! Pure functions of names, which come from files of others: any text may come.
 
+mod allocators;
 mod functions;
 mod modules;
 mod signature;
 
+pub use self::allocators::maps_for_many;
 use crate::model::origin::NamedFrame;
 
 /// What a frame belongs to.

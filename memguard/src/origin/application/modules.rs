@@ -38,16 +38,7 @@ const LIBRARIES: &[(Owner, &[&str])] = &[
         ],
     ),
     // In place of its malloc.
-    (
-        Owner::System,
-        &[
-            "libjemalloc",
-            "libtcmalloc",
-            "libtcmalloc_minimal",
-            "libmimalloc",
-            "libsnmallocshim",
-        ],
-    ),
+    (Owner::System, ALLOCATORS),
     // C++, and what unwinds its exceptions.
     (
         Owner::Language,
@@ -73,6 +64,14 @@ const LIBRARIES: &[(Owner, &[&str])] = &[
             "libiomp5",
         ],
     ),
+];
+
+const ALLOCATORS: &[&str] = &[
+    "libjemalloc",
+    "libtcmalloc",
+    "libtcmalloc_minimal",
+    "libmimalloc",
+    "libsnmallocshim",
 ];
 
 /// Interpreters: the program, which may have a version at its end, and the library with the same
@@ -123,14 +122,41 @@ pub(super) fn owner(path: &str) -> Option<Owner> {
         return Some(Owner::System);
     }
     let path = path.strip_suffix(" (deleted)").unwrap_or(path);
-    let name = path.rsplit('/').next().unwrap_or(path);
-    interpreter(path, name)
+    let name = file_name(path);
+    interpreter_itself(name)
+        .or_else(|| extension(path).filter(|_| is_shared(name)))
         .map(Owner::Interpreter)
         .or_else(|| library(name))
 }
 
+/// Whether the file is an allocator.
+pub(super) fn is_allocator(path: &str) -> bool {
+    let name = file_name(path);
+    is_shared(name) && ALLOCATORS.iter().any(|stem| is_library(name, stem))
+}
+
+/// Whether the file is the C library.
+pub(super) fn is_c_library(path: &str) -> bool {
+    let name = file_name(path);
+    is_library(name, "libc") || is_library(name, "ld")
+}
+
+/// Whether the file is an interpreter, and not a module that its scripts use.
+pub(super) fn is_interpreter(path: &str) -> bool {
+    interpreter_itself(file_name(path)).is_some()
+}
+
+fn file_name(path: &str) -> &str {
+    let path = path.strip_suffix(" (deleted)").unwrap_or(path);
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+fn is_shared(name: &str) -> bool {
+    name.contains(".so")
+}
+
 fn library(name: &str) -> Option<Owner> {
-    if !name.contains(".so") {
+    if !is_shared(name) {
         return None;
     }
     let is = |stem: &str| is_library(name, stem);
@@ -145,8 +171,8 @@ fn is_library(name: &str, stem: &str) -> bool {
     rest.is_some_and(|rest| stem.ends_with('_') || rest.starts_with(['.', '-']))
 }
 
-fn interpreter(path: &str, name: &str) -> Option<&'static str> {
-    let library = name.contains(".so");
+fn interpreter_itself(name: &str) -> Option<&'static str> {
+    let library = is_shared(name);
     let is_one = |programs: &[&str], libraries: &[&str]| {
         if library {
             libraries.iter().any(|stem| has_version(name, stem, true))
@@ -157,8 +183,7 @@ fn interpreter(path: &str, name: &str) -> Option<&'static str> {
     let own = INTERPRETERS
         .iter()
         .find(|(_, programs, libraries)| is_one(programs, libraries));
-    let own = own.map(|(interpreter, ..)| *interpreter);
-    own.or_else(|| extension(path).filter(|_| library))
+    own.map(|(interpreter, ..)| *interpreter)
 }
 
 /// `python`, `python3.11`; with `rest` also `libpython3.11.so.1.0`.

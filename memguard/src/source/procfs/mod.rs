@@ -2,12 +2,12 @@
 //!
 //! [`Procfs`] opens, reads and lists below a root that is an argument; the files beside it add what
 //! is known about one family of `/proc` files each: `family`, `process`, `threads` and `children`
-//! who runs, `descriptors`, `look` and `sockets` what is open, `usage` sizes and counts, `ranges`
-//! and `smaps` what is mapped, `limits`, `ceilings`, `controllers` and `host` what stops growth,
-//! `sysv` what outlives processes. [`census()`] counts all descriptors of one process. Everything
-//! found there is untrusted: names are bytes that a process chose, files vanish in the middle, and
-//! none of it panics. Text is lossy UTF-8 (`U+FFFD`) and may hold control characters; sinks escape
-//! them.
+//! who runs, `descriptors`, `look` and `sockets` what is open, `usage` sizes and counts, `ranges`,
+//! `shared` and `smaps` what is mapped, `limits`, `ceilings`, `controllers` and `host` what stops
+//! growth, `sysv` what outlives processes. [`census()`] counts all descriptors of one process.
+//! Everything found there is untrusted: names are bytes that a process chose, files vanish in the
+//! middle, and none of it panics. Text is lossy UTF-8 (`U+FFFD`) and may hold control characters;
+//! sinks escape them.
 
 mod ceilings;
 mod census;
@@ -26,6 +26,7 @@ pub mod maps;
 mod pagemap;
 mod process;
 mod ranges;
+mod shared;
 mod smaps;
 mod sockets;
 mod stat;

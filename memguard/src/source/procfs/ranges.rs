@@ -62,7 +62,11 @@ impl Procfs {
         Ok(count)
     }
 
-    fn each_mapping(&self, tgid: u32, mut each: impl FnMut(&[u8])) -> Result<(), ProcError> {
+    pub(super) fn each_mapping(
+        &self,
+        tgid: u32,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<(), ProcError> {
         let whole = self.each_line_of(tgid, "maps", BYTES, |line| {
             if !line.ends_with(VSYSCALL) {
                 each(line);
