@@ -11,3 +11,6 @@ pub mod origin;
 pub mod process;
 pub mod report;
 pub mod resource;
+
+#[cfg(test)]
+pub(crate) mod testing;

@@ -27,7 +27,7 @@ use self::{
     idle::Ended, living::Piles, losses::Losses, origins::Stacks, output::Outputs,
     strangers::Strangers, usage::Usages,
 };
-pub use self::{run::run, watch::watch};
+pub use self::{output::stdout_style, run::run, watch::watch};
 use crate::{
     cli::KindFilter,
     decode::decode,
