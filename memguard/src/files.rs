@@ -12,7 +12,7 @@ use crate::{
     complain,
     failure::Failure,
     model::finding::Evidence,
-    review::{Review, Run, doubt},
+    review::{Review, Run},
     screen::Screen,
     sink::read::{self, ReadError, Reading, Recorded},
     suppress::Rules,
@@ -41,11 +41,13 @@ impl Findings {
         Ok(Self { review, bad })
     }
 
-    /// Adds that lines could not be read, where there were any.
+    /// Adds that lines could not be read, where there were any, before all other reasons: those
+    /// may be many.
     pub fn doubt(&self, evidence: &mut Evidence) {
         if self.bad > 0 {
             let lines = if self.bad == 1 { "line" } else { "lines" };
-            doubt(evidence, &format!("{} {lines} could not be read", self.bad));
+            let why = format!("{} {lines} could not be read", self.bad);
+            evidence.reasons.insert(0, why);
         }
     }
 }

@@ -188,7 +188,7 @@ fn put(sum: &mut Summary, verdict: Verdict, more: u64) {
 }
 
 /// Adds a reason, once.
-pub fn doubt(evidence: &mut Evidence, reason: &str) {
+fn doubt(evidence: &mut Evidence, reason: &str) {
     if !evidence.reasons.iter().any(|known| known == reason) {
         evidence.reasons.push(reason.to_owned());
     }

@@ -48,6 +48,11 @@ fn file(folder: &tempfile::TempDir, name: &str, text: &str) -> String {
     path.to_str().expect("a plain path").to_owned()
 }
 
+/// Lines joined.
+fn flat(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn scratch() -> tempfile::TempDir {
     tempfile::tempdir().expect("there is room")
 }
@@ -136,7 +141,7 @@ fn report_names_bad_lines_and_loses_nothing_else() {
         ran.stdout
             .starts_with("memguard: INCONCLUSIVE: 2 leaks, 1 process")
     );
-    assert!(ran.stdout.contains("2 lines could not be read"));
+    assert!(flat(&ran.stdout).contains("because 2 lines could not be read; the file has no end"));
     assert!(!ran.stderr.contains('\u{1b}') && !ran.stdout.contains('\u{1b}'));
 }
 
@@ -225,16 +230,15 @@ fn suppressed_findings_reach_no_gate() {
     let first = "memguard: 1 process that keeps growing, 16 descriptors left at exit, 1 held\n";
     assert!(ran.stdout.starts_with(first) && ran.stdout.contains(" long, 2 suppressed\n"));
     assert!(!ran.stdout.contains("LEAK"));
-    let listed = with(&["--suppressions", &rules, "--show-suppressed"]).stdout;
-    assert!(
-        listed.contains("1 finding suppressed by: leak kind=tcp function=connect_*\n"),
-        "{listed}"
-    );
-    assert!(
-        listed.contains("api.supp:3: 1 finding suppressed by: leak module="),
-        "{listed}"
-    );
-    assert!(listed.contains("\n  leak  api[4242]: 12 files from load_config (api) never closed\n"));
+    let listed = flat(&with(&["--suppressions", &rules, "--show-suppressed"]).stdout);
+    for expected in [
+        "1 finding suppressed by: leak kind=tcp function=connect_*",
+        "LEAK api[4242]: 14 TCP sockets from connect_upstream (pool.c:88)",
+        "1 finding suppressed by: leak module=/usr/bin/api kind=file # both",
+        "LEAK api[4242]: 12 files from load_config (api) never closed",
+    ] {
+        assert!(listed.contains(expected), "{listed}");
+    }
 }
 
 #[test]

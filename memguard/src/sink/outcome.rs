@@ -49,7 +49,9 @@ fn found(summary: &Summary) -> String {
     let aged = (aged > 0).then(|| format!("{aged} held long"));
     let suppressed = summary.suppressed();
     let suppressed = (suppressed > 0).then(|| format!("{suppressed} suppressed"));
-    let known = summary.known.map(|known| format!("{known} known"));
+    let known = summary
+        .known
+        .map(|known| format!("{known} known from the baseline"));
     let more = [aged, suppressed, known].into_iter().flatten();
     [found]
         .into_iter()

@@ -108,8 +108,12 @@ fn before(page: &mut Page, summary: &Summary) {
     if suppressed > 0 {
         let findings = count(suppressed, "finding", "findings");
         page.line(&format!(
-            "not in the file: {findings} suppressed when it was written"
+            "not in the file: {findings} suppressed by that run"
         ));
+    }
+    if let Some(known) = summary.known {
+        let findings = count(known, "finding", "findings");
+        page.line(&format!("in that run's baseline: {findings}"));
     }
 }
 

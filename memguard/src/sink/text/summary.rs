@@ -10,7 +10,7 @@ use super::{
 use crate::{
     model::{
         finding::{Verdict, call_names},
-        report::Summary,
+        report::{Summary, Suppression},
         resource::Kind,
     },
     sink::{
@@ -48,20 +48,22 @@ pub(super) fn end(page: &mut Page, summary: &Summary) {
 
 /// The rules, with what each of them has suppressed, where that is asked for.
 pub(super) fn suppressed(page: &mut Page, summary: &Summary) {
-    for rule in &summary.suppressions {
-        if rule.findings.is_empty() {
-            continue;
+    let used = |rule: &&Suppression| !rule.findings.is_empty();
+    for rule in summary.suppressions.iter().filter(used) {
+        let Suppression {
+            place,
+            rule,
+            count: all,
+            findings,
+        } = rule;
+        let number = count(*all, "finding", "findings");
+        let head = format!("{place}: {number} suppressed by: {rule}");
+        page.paragraph("", Paint::None, &head);
+        for finding in findings {
+            let (tag, paint) = tag(finding.verdict);
+            page.paragraph(&format!("  {tag}"), paint, &sentence::finding(finding));
         }
-        let findings = count(rule.count, "finding", "findings");
-        page.line(&format!(
-            "{}: {findings} suppressed by: {}",
-            rule.place, rule.rule
-        ));
-        for finding in &rule.findings {
-            let verdict = finding.verdict.name();
-            page.line(&format!("  {verdict}  {}", sentence::finding(finding)));
-        }
-        let more = rule.count.saturating_sub(rule.findings.len() as u64);
+        let more = all.saturating_sub(findings.len() as u64);
         if more > 0 {
             page.line(&format!("  … and {more} more"));
         }
