@@ -5,12 +5,15 @@
 
 pub mod cli;
 pub mod command;
+pub mod compare;
 pub mod cost;
 pub mod decode;
 pub mod demo;
 pub mod detect;
+pub mod diff;
 pub mod doctor;
 pub mod failure;
+pub mod files;
 pub mod findings;
 pub mod heap;
 pub mod identify;
@@ -19,10 +22,14 @@ pub mod model;
 pub mod origin;
 pub mod pipeline;
 pub mod preflight;
+pub mod report;
+pub mod review;
 pub mod sampler;
+pub mod screen;
 pub mod sink;
 pub mod source;
 pub mod state;
+pub mod suppress;
 pub mod touches;
 pub mod verify;
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use memguard::{
     cli::{self, Cli, Command},
-    complain, demo, doctor, heap, origin, pipeline, tell,
+    complain, demo, diff, doctor, heap, origin, pipeline, report, tell,
 };
 
 #[global_allocator]
@@ -20,6 +20,8 @@ fn main() -> ExitCode {
         Some(Command::Watch(args)) => pipeline::watch(&args),
         Some(Command::Run(args)) => pipeline::run(&args),
         Some(Command::Doctor(args)) => Ok(doctor::doctor(args.json)),
+        Some(Command::Report(args)) => report::report(&args),
+        Some(Command::Diff(args)) => diff::diff(&args),
         Some(Command::Demo) => demo::demo(),
         Some(Command::DemoLeaker) => Ok(demo::leak()),
         Some(Command::Symbolize) => return origin::symbolize::child_main(),

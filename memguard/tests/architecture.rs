@@ -65,11 +65,12 @@ fn only_sink_knows_json() {
 #[test]
 fn the_core_reads_no_clock_no_file_and_no_network() {
     let everything_else = [
-        "cli.rs",
+        "cli",
         "command.rs",
         "cost.rs",
         "demo.rs",
         "doctor.rs",
+        "files.rs",
         "heap.rs",
         "identify.rs",
         "ledger/tests.rs",

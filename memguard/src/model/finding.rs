@@ -7,7 +7,7 @@ use crate::model::{
     memory::Range,
     origin::Origin,
     process::ProcessInfo,
-    resource::{Call, Kind},
+    resource::{Call, Kind, Resource},
 };
 
 /// What was judged.
@@ -28,6 +28,32 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Every verdict there is, the ones that weigh most first.
+    pub const ALL: [Self; 6] = [
+        Self::Leak,
+        Self::Growth,
+        Self::Left,
+        Self::Inherited,
+        Self::Aged,
+        Self::Cleared,
+    ];
+
+    /// From its name in the output.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verdict| verdict.name() == name)
+    }
+
+    /// How much it weighs: 0 is the gravest.
+    pub fn rank(self) -> usize {
+        let rank = Self::ALL.iter().position(|verdict| *verdict == self);
+        rank.unwrap_or(Self::ALL.len())
+    }
+
+    /// Told once, at the end of a process: the finding has no life of its own.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Left | Self::Inherited)
+    }
+
     /// As it stands in the output.
     pub fn name(self) -> &'static str {
         match self {
@@ -265,6 +291,13 @@ impl Finding {
     /// The first place of the program's own code, as `connect_upstream (pool.c:88)`.
     pub fn place(&self) -> Option<&str> {
         self.origin.as_ref()?.place.as_deref()
+    }
+
+    /// Descriptors that a process held at its exit, acquired by itself or by the program before.
+    pub fn left_descriptors(&self) -> u64 {
+        let descriptors = matches!(self.kind.resource(), Resource::Fd | Resource::Socket);
+        let left = self.verdict.is_final() && descriptors;
+        if left { self.open_count } else { 0 }
     }
 
     /// The place, or the calls where none is known.

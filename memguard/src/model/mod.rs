@@ -12,3 +12,6 @@ pub mod origin;
 pub mod process;
 pub mod report;
 pub mod resource;
+
+#[cfg(test)]
+pub(crate) mod testing;

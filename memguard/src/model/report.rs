@@ -137,7 +137,7 @@ pub struct Health {
 }
 
 /// How it ended, and what it cost.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Summary {
     /// When.
     pub stamp: Stamp,
@@ -151,6 +151,10 @@ pub struct Summary {
     pub findings: Vec<(&'static str, u64)>,
     /// Handles left at exit, all processes together.
     pub left: u64,
+    /// The rules of the suppressions; the numbers above are without what they suppressed.
+    pub suppressions: Vec<Suppression>,
+    /// Findings that are in the baseline too and reach no gate; `None` without a baseline.
+    pub known: Option<u64>,
     /// Every counter, kernel's and agent's, by name.
     pub counters: Vec<(String, u64)>,
     /// What was lost.
@@ -163,6 +167,27 @@ pub struct Summary {
     pub kernel_bytes: u64,
     /// Only for `run`: the command's exit code, and the one memguard ends with.
     pub exit: Option<RunExit>,
+}
+
+impl Summary {
+    /// How many findings were suppressed.
+    pub fn suppressed(&self) -> u64 {
+        let counts = self.suppressions.iter().map(|rule| rule.count);
+        counts.fold(0, u64::saturating_add)
+    }
+}
+
+/// A rule that keeps findings from being shown.
+#[derive(Clone, Debug)]
+pub struct Suppression {
+    /// File and line, as `leaks.supp:3`.
+    pub place: String,
+    /// The line.
+    pub rule: String,
+    /// Findings that it suppressed.
+    pub count: u64,
+    /// Some of them, where they are asked for.
+    pub findings: Vec<Finding>,
 }
 
 /// How the command of `run` ended.

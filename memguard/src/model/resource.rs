@@ -48,6 +48,9 @@ macro_rules! kinds {
         }
 
         impl Kind {
+            /// Every kind there is.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
             /// As it stands in the output.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$name => $label,)* }
@@ -153,6 +156,21 @@ impl Kind {
 }
 
 impl Kind {
+    /// From the names of family and kind in the output; a kind that this version does not know is
+    /// the family's other kind, where it has one.
+    pub fn named(resource: &str, kind: &str) -> Option<Self> {
+        let family = || {
+            Self::ALL
+                .iter()
+                .filter(|it| it.resource().name() == resource)
+        };
+        let other = || family().find(|it| it.name() == "other");
+        family()
+            .find(|it| it.name() == kind)
+            .or_else(other)
+            .copied()
+    }
+
     /// What a call made, as far as the call itself tells; `/proc` knows better while the process
     /// lives. `detail` is [`memguard_common::event::Acquired::detail`].
     pub fn made_by(call: Call, detail: u64) -> Self {
@@ -256,6 +274,24 @@ mod tests {
     use memguard_common::event::{file_detail, socket_detail};
 
     use super::*;
+
+    #[test]
+    fn names_lead_back_to_their_kind() {
+        for kind in Kind::ALL {
+            assert_eq!(
+                Kind::named(kind.resource().name(), kind.name()),
+                Some(*kind)
+            );
+        }
+        for (resource, kind, expected) in [
+            ("socket", "quic", Some(Kind::OtherSocket)),
+            ("fd", "tcp", Some(Kind::Other)),
+            ("heap", "tcp", None),
+            ("gpu", "buffer", None),
+        ] {
+            assert_eq!(Kind::named(resource, kind), expected, "{resource} {kind}");
+        }
+    }
 
     #[test]
     fn the_call_tells_the_kind() {

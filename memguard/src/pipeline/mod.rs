@@ -29,7 +29,7 @@ use self::{
     faults::Faults, idle::Ended, living::Piles, losses::Losses, origins::Stacks, output::Outputs,
     strangers::Strangers, usage::Usages,
 };
-pub use self::{run::run, watch::watch};
+pub use self::{output::stdout_style, run::run, watch::watch};
 use crate::{
     cli::KindFilter,
     decode::decode,

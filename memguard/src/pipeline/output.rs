@@ -11,6 +11,7 @@ use crate::{
     cli::{Colour, CommonArgs, Format},
     failure::Failure,
     model::report::Report,
+    screen::Screen,
     sink::{
         Clock, Host, JsonlSink, Redaction, Sink, TextSink,
         text::{Live, TextStyle},
@@ -26,6 +27,7 @@ pub(super) struct Outputs {
     broken: Option<io::Error>,
     /// Findings only, and what became of them.
     quiet: bool,
+    screen: Screen,
 }
 
 impl std::fmt::Debug for Outputs {
@@ -38,8 +40,23 @@ impl std::fmt::Debug for Outputs {
 }
 
 impl Outputs {
-    /// Tells every sink.
+    /// With suppressions and a baseline.
+    pub(super) fn screened(self, screen: Screen) -> Self {
+        Self { screen, ..self }
+    }
+
+    /// What decides which findings are told, and which reach a gate.
+    pub(super) fn screen(&self) -> &Screen {
+        &self.screen
+    }
+
+    /// Tells every sink what is not suppressed.
     pub(super) fn report(&mut self, report: &Report) {
+        if let Report::Finding(finding) = report
+            && !self.screen.take(finding)
+        {
+            return;
+        }
         let frame = matches!(
             report,
             Report::Started(_) | Report::Census(_) | Report::RunSummary(_) | Report::Stopped(_)
@@ -204,13 +221,7 @@ fn sink(
     live: Live,
 ) -> Box<dyn Sink> {
     match format {
-        Format::Text => {
-            let style = TextStyle {
-                colour,
-                columns: columns(),
-            };
-            Box::new(TextSink::new(writer, style, live))
-        }
+        Format::Text => Box::new(TextSink::new(writer, style(colour), live)),
         Format::Jsonl => {
             let redaction = if args.no_redact {
                 Redaction::Off
@@ -219,6 +230,18 @@ fn sink(
             };
             Box::new(JsonlSink::new(writer, host(), clock(), redaction))
         }
+    }
+}
+
+/// Text on standard output.
+pub fn stdout_style(when: Colour) -> TextStyle {
+    style(colours(when, io::stdout()))
+}
+
+fn style(colour: bool) -> TextStyle {
+    TextStyle {
+        colour,
+        columns: columns(),
     }
 }
 

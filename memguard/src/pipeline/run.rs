@@ -11,7 +11,7 @@ use tokio::{
 
 use super::{
     Agent, Judging, SWEEP,
-    output::{self, OutputFile, Terminal},
+    output::{self, Outputs, Terminal},
     watch::{LOSSES, every, runtime, signals, sizes, wanted},
 };
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     command::{self, ExecError, Gated, Invoker, Running},
     detect::growth::Rules,
     failure::Failure,
+    files,
     model::{
         finding::Verdict,
         report::{Report, RunExit},
@@ -35,12 +36,17 @@ pub fn run(args: &RunArgs) -> Result<u8, Failure> {
         } else {
             Invoker::of_sudo()
         };
+        // Before the output is emptied, which may be the same file.
+        let screen = files::screen(&args.common.suppress, args.baseline.as_deref())?;
         let mut file = output::open(&args.common)?;
         // Before anything is open that the command should not have, and while there is one thread.
         let gated = command::fork(&args.command, invoker.as_ref())
             .map_err(|error| Failure::caused("cannot start the command", error))?;
         let facts = preflight::facts(wanted(&args.common))?;
-        runtime()?.block_on(follow(args, &facts, gated, file.as_mut()))
+        runtime()?.block_on(async {
+            let out = output::outputs(&args.common, file.as_mut(), Terminal::Stderr)?;
+            follow(args, &facts, gated, out.screened(screen)).await
+        })
     };
     inner().map_err(|failure| failure.code(BROKEN))
 }
@@ -50,13 +56,7 @@ const BROKEN: u8 = 125;
 /// How often processes that run long are judged.
 const JUDGE: Duration = Duration::from_secs(5);
 
-async fn follow(
-    args: &RunArgs,
-    facts: &Facts,
-    gated: Gated,
-    file: Option<&mut OutputFile>,
-) -> Result<u8, Failure> {
-    let out = output::outputs(&args.common, file, Terminal::Stderr)?;
+async fn follow(args: &RunArgs, facts: &Facts, gated: Gated, out: Outputs) -> Result<u8, Failure> {
     let judging = Judging {
         min_age: args.min_age,
         warm_up: args.warm_up,
@@ -203,16 +203,16 @@ impl Agent {
 
     fn exit_code(&self, args: &RunArgs, command_code: i32, conclusive: bool) -> (u8, String) {
         let own = command_code as u8;
-        let leaks = self.findings.count(Verdict::Leak);
+        let leaks = self.reaching(Verdict::Leak);
+        let left = self.out.screen().left_reaching(self.tally.left);
         let reached = match args.fail_on {
             RunGate::Never => None,
             RunGate::Leak => (leaks > 0)
                 .then(|| format!("{leaks} {}, --fail-on leak", plural(leaks, "leak", "leaks"))),
-            RunGate::Left(limit) => (self.tally.left >= limit).then(|| {
+            RunGate::Left(limit) => (left >= limit).then(|| {
                 format!(
-                    "{} {} left at exit, --fail-on left",
-                    self.tally.left,
-                    plural(self.tally.left, "descriptor", "descriptors")
+                    "{left} {} left at exit, --fail-on left",
+                    plural(left, "descriptor", "descriptors")
                 )
             }),
         };

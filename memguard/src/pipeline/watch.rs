@@ -15,6 +15,7 @@ use crate::{
     cli::{Attribute, CommonArgs, WatchArgs, WatchGate},
     cost,
     failure::Failure,
+    files,
     model::{
         finding::Verdict,
         report::{Report, Summary},
@@ -37,11 +38,13 @@ pub(super) const LOSSES: u8 = 4;
 pub fn watch(args: &WatchArgs) -> Result<u8, Failure> {
     let target = target(args)?;
     check(args)?;
+    let screen = files::screen(&args.common.suppress, None)?;
     let mut file = output::open(&args.common)?;
     let facts = preflight::facts(wanted(&args.common))?;
     let runtime = runtime()?;
     runtime.block_on(async {
         let out = output::outputs(&args.common, file.as_mut(), Terminal::Stdout)?;
+        let out = out.screened(screen);
         let judging = Judging {
             min_age: args.min_age,
             warm_up: args.warm_up,
@@ -337,8 +340,7 @@ impl Agent {
         let lost = !summary.evidence.conclusive();
         self.out.report(&Report::Stopped(Box::new(summary)));
         self.out.finish();
-        let leaks = self.findings.count(Verdict::Leak);
-        let growing = self.findings.count(Verdict::Growth);
+        let [leaks, growing] = [Verdict::Leak, Verdict::Growth].map(|it| self.reaching(it));
         let code = match (args.fail_on, args.common.strict) {
             (_, true) if lost => LOSSES,
             (WatchGate::Leak | WatchGate::Growth, _) if leaks > 0 => GATE,
@@ -367,20 +369,30 @@ impl Agent {
     /// How it went and what it cost.
     pub(super) fn summary(&self) -> Summary {
         let stamp = kernel::now();
-        Summary {
+        let mut summary = Summary {
             stamp,
             observed: stamp.since(self.attached_at),
             processes_judged: self.tally.judged,
             processes_running: self.running() as u64,
             findings: self.findings.counts(),
             left: self.tally.left,
+            suppressions: Vec::new(),
+            known: None,
             counters: self.counters(),
             evidence: self.evidence(None),
             agent_cpu: cost::cpu(),
             agent_rss_bytes: cost::anonymous_rss(&self.procfs),
             kernel_bytes: self.kernel_bytes(),
             exit: None,
-        }
+        };
+        self.out.screen().apply(&mut summary);
+        summary
+    }
+
+    /// Findings of a verdict that reach a gate.
+    pub(super) fn reaching(&self, verdict: Verdict) -> u64 {
+        let all = self.findings.count(verdict);
+        self.out.screen().reaching(verdict, all)
     }
 
     /// Leaves the kernel without waiting for it.

@@ -6,9 +6,12 @@
 //! pipe among them, come back as they are: the caller decides what they mean.
 
 mod clock;
+pub mod difference;
 pub mod doctor;
+pub mod folded;
 pub mod jsonl;
 mod outcome;
+pub mod read;
 mod redact;
 mod sentence;
 pub mod text;

@@ -11,9 +11,13 @@ use crate::{
 /// `1 leak, 16 descriptors left at exit`, and whether that can be trusted.
 pub(super) fn verdict(summary: &Summary) -> String {
     let Evidence { reasons, .. } = &summary.evidence;
-    let found = found(summary);
+    doubted(&found(summary), reasons)
+}
+
+/// A result, and why it is not certain.
+pub(super) fn doubted(found: &str, reasons: &[String]) -> String {
     if reasons.is_empty() {
-        return found;
+        return found.to_owned();
     }
     format!(
         "INCONCLUSIVE: {found}; not certain because {}",
@@ -42,11 +46,18 @@ fn found(summary: &Summary) -> String {
         found.join(", ")
     };
     let aged = number(Verdict::Aged);
-    if aged > 0 {
-        format!("{found}, {aged} held long")
-    } else {
-        found
-    }
+    let aged = (aged > 0).then(|| format!("{aged} held long"));
+    let suppressed = summary.suppressed();
+    let suppressed = (suppressed > 0).then(|| format!("{suppressed} suppressed"));
+    let known = summary
+        .known
+        .map(|known| format!("{known} known from the baseline"));
+    let more = [aged, suppressed, known].into_iter().flatten();
+    [found]
+        .into_iter()
+        .chain(more)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Findings of one verdict in a summary.

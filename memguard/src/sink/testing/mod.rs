@@ -3,6 +3,7 @@
 mod check;
 mod hostile;
 mod reports;
+mod runs;
 mod subjects;
 
 use std::{env, fs, path::PathBuf};
@@ -11,9 +12,18 @@ pub(super) use self::{
     check::check_schema,
     hostile::{hostile_reports, hostile_text},
     reports::{census, finding, reports, started, summary},
+    runs::{two_reviews, two_runs},
     subjects::{context, process},
 };
-use crate::sink::{JsonlSink, Sink as _, wire::Context};
+use crate::{
+    model::report::Report,
+    review::{Review, Run},
+    sink::{
+        JsonlSink, Sink as _,
+        read::{Recorded, read},
+        wire::Context,
+    },
+};
 
 /// Compares with a committed file, or writes it where `UPDATE_GOLDEN` is set.
 pub(super) fn check_golden(name: &str, actual: &str) {
@@ -32,6 +42,11 @@ pub(super) fn check_golden(name: &str, actual: &str) {
 
 /// The lines of [`reports`].
 pub(super) fn golden_lines() -> Vec<String> {
+    lines_of(&reports()).lines().map(str::to_owned).collect()
+}
+
+/// Reports as JSON lines.
+pub(super) fn lines_of(reports: &[Report]) -> String {
     let Context {
         host,
         clock,
@@ -39,9 +54,29 @@ pub(super) fn golden_lines() -> Vec<String> {
     } = context();
     let mut out = Vec::new();
     let mut sink = JsonlSink::new(&mut out, host, clock, redaction);
-    for report in reports() {
-        sink.report(&report).expect("a Vec takes everything");
+    for report in reports {
+        sink.report(report).expect("a Vec takes everything");
     }
-    let text = String::from_utf8(out).expect("lines are UTF-8");
-    text.lines().map(str::to_owned).collect()
+    String::from_utf8(out).expect("lines are UTF-8")
+}
+
+/// What the lines of [`reports`] come to when they are read again.
+pub(super) fn review() -> Review {
+    read_review(&(golden_lines().join("\n")))
+}
+
+/// What lines come to.
+pub(super) fn read_review(lines: &str) -> Review {
+    let mut review = Review::default();
+    let take = |line: Recorded| {
+        let origin = Run {
+            host: line.host,
+            version: "0.0.0".to_owned(),
+            time: line.time,
+            ..Run::default()
+        };
+        review.take(origin, line.report);
+    };
+    read(lines.as_bytes(), take).expect("lines can be read");
+    review
 }

@@ -228,7 +228,7 @@ fn crossing() -> Crossing {
 }
 
 /// Mappings that nobody unmaps.
-fn mappings() -> Finding {
+pub(super) fn mappings() -> Finding {
     let sample = Sample {
         handle: Handle::Memory(RANGE),
         call: Some(Call::Mmap),
@@ -323,6 +323,8 @@ pub(in crate::sink) fn summary() -> Summary {
         processes_running: 0,
         findings: vec![("left", 3), ("leak", 1)],
         left: 16,
+        suppressions: Vec::new(),
+        known: None,
         counters: vec![("seen".to_owned(), 100), ("paired".to_owned(), 84)],
         evidence: Evidence::default(),
         agent_cpu: Duration::from_millis(120),

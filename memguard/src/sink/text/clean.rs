@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 /// The string without control and invisible formatting characters.
-pub(super) fn clean(text: &str) -> Cow<'_, str> {
+pub(in crate::sink) fn clean(text: &str) -> Cow<'_, str> {
     if text.chars().all(|char| !is_unsafe(char)) {
         return Cow::Borrowed(text);
     }

@@ -8,8 +8,10 @@
 mod aged;
 mod census;
 mod clean;
+mod difference;
 mod finding;
 mod page;
+mod review;
 mod sites;
 mod summary;
 mod table;
@@ -20,13 +22,14 @@ mod tests;
 
 use std::io::{self, Write};
 
-pub use self::page::TextStyle;
+pub(in crate::sink) use self::clean::clean;
 use self::{
     aged::AgedBurst,
     census::CensusBurst,
     page::{Page, Paint},
     sites::Sites,
 };
+pub use self::{difference::difference, page::TextStyle, review::review};
 use crate::{
     model::{
         finding::{Finding, State, Verdict},

@@ -75,7 +75,7 @@ impl Sites {
         }
         let mut sites: Vec<_> = sites.into_iter().collect();
         sites.sort_by_cached_key(|(site, tally)| {
-            (rank(site.verdict), Reverse(tally.count), site.clone())
+            (site.verdict.rank(), Reverse(tally.count), site.clone())
         });
         sites
     }
@@ -146,17 +146,6 @@ fn merge(sites: &mut HashMap<Site, Tally>, site: &Site, more: Tally) {
         (Some(ours), Some(theirs)) => Some(ours.saturating_add(theirs)),
         (ours, theirs) => ours.or(theirs),
     };
-}
-
-fn rank(verdict: Verdict) -> u8 {
-    match verdict {
-        Verdict::Leak => 0,
-        Verdict::Growth => 1,
-        Verdict::Left => 2,
-        Verdict::Inherited => 3,
-        Verdict::Aged => 4,
-        Verdict::Cleared => 5,
-    }
 }
 
 #[cfg(test)]

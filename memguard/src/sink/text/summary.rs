@@ -10,11 +10,11 @@ use super::{
 use crate::{
     model::{
         finding::{Verdict, call_names},
-        report::Summary,
+        report::{Summary, Suppression},
         resource::Kind,
     },
     sink::{
-        outcome,
+        outcome, sentence,
         units::{bytes, count, duration},
     },
 };
@@ -25,7 +25,13 @@ const INDENT: usize = 2;
 
 pub(super) fn show(page: &mut Page, summary: &Summary, sites: &Sites) {
     page.paragraph("memguard: ", Paint::None, &outcome::verdict(summary));
-    table(page, &sites.ranked());
+    table(page, &sites.ranked(), SHOWN);
+    suppressed(page, summary);
+    end(page, summary);
+}
+
+/// What was observed, what it cost, and how it ended.
+pub(super) fn end(page: &mut Page, summary: &Summary) {
     let observed = observed(summary);
     let cost = cost(summary);
     let both = format!("{observed}; {cost}");
@@ -40,13 +46,38 @@ pub(super) fn show(page: &mut Page, summary: &Summary, sites: &Sites) {
     }
 }
 
-fn table(page: &mut Page, sites: &[(Site, Tally)]) {
+/// The rules, with what each of them has suppressed, where that is asked for.
+pub(super) fn suppressed(page: &mut Page, summary: &Summary) {
+    let used = |rule: &&Suppression| !rule.findings.is_empty();
+    for rule in summary.suppressions.iter().filter(used) {
+        let Suppression {
+            place,
+            rule,
+            count: all,
+            findings,
+        } = rule;
+        let number = count(*all, "finding", "findings");
+        let head = format!("{place}: {number} suppressed by: {rule}");
+        page.paragraph("", Paint::None, &head);
+        for finding in findings {
+            let (tag, paint) = tag(finding.verdict);
+            page.paragraph(&format!("  {tag}"), paint, &sentence::finding(finding));
+        }
+        let more = all.saturating_sub(findings.len() as u64);
+        if more > 0 {
+            page.line(&format!("  … and {more} more"));
+        }
+    }
+}
+
+/// Sites by weight, so many of them.
+pub(super) fn table(page: &mut Page, sites: &[(Site, Tally)], shown: usize) {
     if sites.is_empty() {
         return;
     }
     page.blank();
-    rows(page, &sites[..sites.len().min(SHOWN)]);
-    if let Some(more) = sites.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+    rows(page, &sites[..sites.len().min(shown)]);
+    if let Some(more) = sites.len().checked_sub(shown).filter(|more| *more > 0) {
         page.line(&format!(
             "  … and {}",
             count(more as u64, "more site", "more sites")
@@ -88,7 +119,7 @@ fn cells(site: &Site, tally: &Tally) -> [String; 6] {
     [
         tag(site.verdict).0.trim_end().to_owned(),
         how_much(site, tally),
-        what(site, tally),
+        noun(site.kind, tally.count),
         process,
         site.place
             .clone()
@@ -105,11 +136,12 @@ fn how_much(site: &Site, tally: &Tally) -> String {
     }
 }
 
-fn what(site: &Site, tally: &Tally) -> String {
-    match site.kind {
+/// What people call so many of a kind.
+pub(super) fn noun(kind: Kind, count: u64) -> String {
+    match kind {
         Kind::HeapAnon => "anonymous memory".to_owned(),
         Kind::HeapShm => "shared memory".to_owned(),
-        kind => kind.noun(tally.count).to_owned(),
+        kind => kind.noun(count).to_owned(),
     }
 }
 

@@ -6,13 +6,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    model::report,
+    model::{
+        finding::{Finding, Verdict},
+        report,
+    },
     sink::{
-        outcome,
-        wire::{
-            finding::VERDICTS,
-            scribe::{Scribe, Text},
-        },
+        outcome, sentence,
+        wire::scribe::{Scribe, Text},
         words,
     },
 };
@@ -138,12 +138,43 @@ pub struct Summary {
     pub findings: BTreeMap<&'static str, u64>,
     /// Descriptors left at exit, all processes together.
     pub left_count: u64,
+    /// Findings that were suppressed; they are in no other number here.
+    pub suppressed_count: u64,
+    /// The rules of the suppressions that were asked for.
+    pub suppressions: Vec<Suppression>,
+    /// Findings that are in the baseline too and reach no gate; null without a baseline.
+    pub known_count: Option<u64>,
     /// What it cost to find out.
     pub cost: Cost,
     /// How the command of `memguard run` ended; null for other commands.
     pub exit: Option<RunExit>,
     /// Counters, or ends of long texts, were left out to keep the line short.
     pub truncated: bool,
+}
+
+/// A rule of the suppressions.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Suppression {
+    /// File and line, as `leaks.supp:3`.
+    pub place: Text,
+    /// The line.
+    pub rule: Text,
+    /// Findings that it suppressed.
+    pub count: u64,
+    /// What they say, some of them; empty unless `--show-suppressed` was given.
+    pub bodies: Vec<Text>,
+}
+
+impl Suppression {
+    fn new(rule: &report::Suppression, scribe: &Scribe<'_>) -> Self {
+        let body = |finding: &Finding| scribe.text(&sentence::finding(finding));
+        Self {
+            place: scribe.text(&rule.place),
+            rule: scribe.text(&rule.rule),
+            count: rule.count,
+            bodies: scribe.list(&rule.findings, body),
+        }
+    }
 }
 
 /// What memguard used.
@@ -175,10 +206,13 @@ impl Summary {
             observed_seconds: summary.observed.as_secs_f64(),
             processes_judged: summary.processes_judged,
             processes_running: summary.processes_running,
-            findings: VERDICTS
+            findings: Verdict::ALL
                 .map(|verdict| (verdict.name(), number(verdict)))
                 .into(),
             left_count: summary.left,
+            suppressed_count: summary.suppressed(),
+            suppressions: scribe.list(&summary.suppressions, |rule| Suppression::new(rule, scribe)),
+            known_count: summary.known,
             cost: Cost::new(summary),
             exit: summary.exit.as_ref().map(|exit| RunExit::new(exit, scribe)),
             truncated: false,

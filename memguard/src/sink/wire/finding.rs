@@ -116,18 +116,8 @@ fn state(state: State) -> &'static str {
 }
 
 fn verdicts(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "string", "enum": VERDICTS.map(Verdict::name) })
+    json_schema!({ "type": "string", "enum": Verdict::ALL.map(Verdict::name) })
 }
-
-/// Every verdict there is.
-pub(super) const VERDICTS: [Verdict; 6] = [
-    Verdict::Aged,
-    Verdict::Leak,
-    Verdict::Growth,
-    Verdict::Left,
-    Verdict::Inherited,
-    Verdict::Cleared,
-];
 
 /// JSON has no infinities.
 fn finite(number: f64) -> Option<f64> {

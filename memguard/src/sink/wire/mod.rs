@@ -6,6 +6,7 @@
 
 mod agent;
 mod census;
+mod difference;
 mod finding;
 mod memory;
 mod payload;
@@ -18,8 +19,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use self::{
-    agent::{Agent, Cost, Exit, Health, MissingProbe, Pid, Probes, RunExit, Summary},
+    agent::{Agent, Cost, Exit, Health, MissingProbe, Pid, Probes, RunExit, Summary, Suppression},
     census::{Census, CensusKind, CensusTarget},
+    difference::DifferenceRecord,
     finding::{Evidence, Finding, Growth, Limit, Sample, Site},
     memory::{AddressRange, Mappings, Threshold},
     payload::{
@@ -27,7 +29,7 @@ pub use self::{
         MappingsShown, Payload, ProcessExited, ThresholdCrossed,
     },
     process::{Container, Creation, Executable, Host, Linux, Process, Service, User},
-    schema::schema,
+    schema::{difference_schema, schema},
     scribe::{Bounds, Context, Scribe, Text, Time},
     stack::{Frame, Stack},
 };

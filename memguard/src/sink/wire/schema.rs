@@ -4,7 +4,7 @@
 use schemars::{Schema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
-use crate::sink::wire::Record;
+use crate::sink::wire::{DifferenceRecord, Record};
 
 /// Which definition `memguard` follows, by event.
 const PAYLOADS: [(&str, &[&str]); 8] = [
@@ -32,6 +32,13 @@ const PAYLOADS: [(&str, &[&str]); 8] = [
 pub fn schema() -> Schema {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     settings.into_generator().into_root_schema_for::<Record>()
+}
+
+/// JSON schema (draft 2020-12) of a line of `memguard diff --format jsonl`.
+pub fn difference_schema() -> Schema {
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    let generator = settings.into_generator();
+    generator.into_root_schema_for::<DifferenceRecord>()
 }
 
 /// Says which event carries which payload: the types alone only say that it is one of them.

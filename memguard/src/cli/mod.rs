@@ -1,11 +1,15 @@
 //! What a user may type: parsed and checked one by one; [`crate::pipeline`] checks options against
 //! each other.
 
+mod review;
+
 use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use memguard_common::event::WINDOW_SHIFTS;
 
+use self::review::{DIFF_EXAMPLES, REPORT_EXAMPLES};
+pub use self::review::{DiffArgs, DiffGate, ReportArgs, ReportFormat, ReportGate, SuppressArgs};
 use crate::detect::growth::Rules;
 
 /// What is shown without arguments.
@@ -41,6 +45,12 @@ pub enum Command {
     /// What works on this host, what does not, why, and how to fix it
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),
+    /// Show the findings of a file that another run wrote
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(ReportArgs),
+    /// What is new, gone or changed between two such files
+    #[command(after_help = DIFF_EXAMPLES)]
+    Diff(DiffArgs),
     /// The tour: a leaking program, caught
     #[command(after_help = DEMO_EXAMPLES)]
     Demo,
@@ -68,6 +78,8 @@ Examples:
   memguard run -o leaks.jsonl -- make test      findings as JSON lines
   memguard run --fail-on left -- ./test         exit code 23 if any descriptor is open at exit
   memguard run --fail-on left:16 -- ./test      … if 16 or more are
+  memguard run --fail-on left --baseline old.jsonl -- ./test
+                                                … if any is that old.jsonl has not
 
 Exit codes: the command's own; 23 where it succeeded and the gate was reached; 125 memguard failed
 before it began; 126 not executable; 127 not found; 128+n killed by signal n; 4 events lost (--strict)";
@@ -151,6 +163,9 @@ pub struct RunArgs {
     /// piled up while it ran), left (any descriptor open at exit), left:N (N or more)
     #[arg(long, value_name = "GATE", default_value = "never")]
     pub fail_on: RunGate,
+    /// Findings that this file of an earlier run has too, by their fingerprint, reach no gate
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
     /// See --fail-on
     #[arg(long, value_name = "CODE", default_value_t = 23)]
     pub leak_exit_code: u8,
@@ -191,6 +206,9 @@ pub struct CommonArgs {
         default_value = "fd,socket,mmap,heap"
     )]
     pub kinds: Vec<KindFilter>,
+    /// What is not to be seen
+    #[command(flatten)]
+    pub suppress: SuppressArgs,
     /// End with exit code 4 where events were lost
     #[arg(long)]
     pub strict: bool,
