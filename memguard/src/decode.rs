@@ -456,6 +456,58 @@ mod tests {
         }
     }
 
+    /// Of `pages` at `start`, by `mmap` with these flags and this protection.
+    fn a_mapping(start: u64, pages: u64, protection: u64, flags: u64) -> Vec<u8> {
+        let handle = wire::range_handle(start, pages);
+        let detail = wire::map_detail(protection, flags, pages);
+        let words = [9, 1, pair(2, 3), handle, 0, pair(Call::Mmap as u32, 5), detail];
+        bytes(kind::ACQUIRED, 0, &words, &[])
+    }
+
+    #[test]
+    fn a_range_of_any_length_comes_through() {
+        const TOP: u64 = (1 << 56) - 4096;
+        for (start, pages) in [
+            (0x7f00_0000_0000, 1),
+            (4096, (1 << 20) - 1),
+            (4096, 1 << 20),
+            (4096, (1 << 30) + 7),
+            (TOP, 1),
+        ] {
+            let record = a_mapping(start, pages, 3, 0x4022);
+            let Ok(Event::Mapped(mapped)) = decode(&record) else {
+                panic!("{:?}", decode(&record))
+            };
+            assert_eq!(
+                (mapped.range.start, mapped.range.bytes()),
+                (start, pages << 12)
+            );
+            assert_eq!((mapped.protection, mapped.flags), (3, 0x4022));
+            assert!(mapped.is_unreserved() && !mapped.is_reservation());
+        }
+        let nothing = a_mapping(4096, 0, 3, 0x22);
+        assert_eq!(decode(&nothing), Err(DecodeError::BadRange(4096, 0)));
+    }
+
+    #[test]
+    fn what_is_given_back_is_whole_pages() {
+        let record =
+            |kind, address, length| bytes(kind, 0, &[9, 1, pair(2, 3), 4, address, length], &[]);
+        let Ok(Event::Unmapped(unmapped)) = decode(&record(kind::UNMAPPED, 4096, 1)) else {
+            panic!("no release")
+        };
+        assert_eq!((unmapped.range.start, unmapped.range.end), (4096, 8192));
+        for (address, length) in [(4097, 4096), (4096, 0), (u64::MAX - 4095, 8192)] {
+            let decoded = decode(&record(kind::UNMAPPED, address, length));
+            assert_eq!(decoded, Err(DecodeError::BadRange(address, length >> 12)));
+        }
+        let detached = decode(&record(kind::DETACHED, 8192, 0));
+        assert!(matches!(detached, Ok(Event::Detached(it)) if it.address == 8192));
+        let segment = decode(&record(kind::SEGMENT, 7, 4096));
+        let expected = Segment { id: 7, bytes: 4096 };
+        assert_eq!(segment, Ok(Event::Segment(expected)));
+    }
+
     fn a_piece(flags: u32, first: u32, bits: u32, table_bits: u32, tail: &[u8]) -> Vec<u8> {
         let words = [1, 2, pair(3, 3), 0, pair(first, bits), pair(table_bits, 0)];
         bytes(kind::SNAPSHOT, flags, &words, tail)
@@ -488,7 +540,7 @@ mod tests {
         let mut tail = vec![0u8; 2 * wire::TEXT_BYTES];
         tail[..7].copy_from_slice(b"/bin/sh");
         tail[wire::TEXT_BYTES..wire::TEXT_BYTES + 5].copy_from_slice(b"sh\0-c");
-        let words = [9, 8, pair(7, 7), 0, pair(4, 1000), pair(7, 5)];
+        let words = [9, 8, pair(7, 7), 0, pair(4, 1000), pair(7, 5), 0x77];
         let record = bytes(kind::EXECED, flag::TEXT_CUT, &words, &tail);
         let Ok(Event::Execed(exec)) = decode(&record) else {
             panic!("{:?}", decode(&record))
@@ -498,6 +550,7 @@ mod tests {
             (&b"/bin/sh"[..], &b"sh\0-c"[..])
         );
         assert_eq!((exec.exec_id, exec.uid, exec.text_cut), (4, 1000, true));
+        assert_eq!(exec.space, Some(SpaceId(0x77)));
         let lies = [9, 8, pair(7, 7), 0, pair(4, 1000), pair(257, 5)];
         let record = bytes(kind::EXECED, 0, &lies, &tail);
         assert!(matches!(decode(&record), Err(DecodeError::TooShort(_))));

@@ -89,7 +89,8 @@ fn synthetic() -> Window {
 fn is_plain(row: &Row) -> bool {
     let returns = row.saved[register::RETURN] == Saved::At(-8);
     let frame = match row.frame {
-        Cfa::Register(7, offset) => offset % 8 == 0,
+        // Within the synthetic memory.
+        Cfa::Register(7, offset) => offset % 8 == 0 && offset < 0x1_0000,
         Cfa::Register(6, _) => matches!(row.saved[register::BP], Saved::At(_)),
         _ => false,
     };
