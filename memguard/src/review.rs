@@ -66,7 +66,7 @@ impl Review {
         match report {
             Some(Report::Finding(finding)) => self.finding(*finding, at),
             Some(Report::Started(started)) => {
-                self.change(at, |run| run.scope = Some(started.scope))
+                self.change(at, |run| run.scope = Some(started.scope));
             }
             Some(Report::RunSummary(summary) | Report::Stopped(summary)) => {
                 self.change(at, |run| run.summary = Some(*summary));
