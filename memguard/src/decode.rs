@@ -460,7 +460,15 @@ mod tests {
     fn a_mapping(start: u64, pages: u64, protection: u64, flags: u64) -> Vec<u8> {
         let handle = wire::range_handle(start, pages);
         let detail = wire::map_detail(protection, flags, pages);
-        let words = [9, 1, pair(2, 3), handle, 0, pair(Call::Mmap as u32, 5), detail];
+        let words = [
+            9,
+            1,
+            pair(2, 3),
+            handle,
+            0,
+            pair(Call::Mmap as u32, 5),
+            detail,
+        ];
         bytes(kind::ACQUIRED, 0, &words, &[])
     }
 

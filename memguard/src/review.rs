@@ -1,7 +1,7 @@
 //! What a file of findings comes to: each finding as it was last, and how each run ended.
 //!
 //! Pure: reports come in, in the order of the file. Numbers of findings are unique in one run, so
-//! a run begins where an agent says that it started, or where the host changes.
+//! a run begins where an agent says that it started; lines of several hosts may be mixed.
 
 use std::collections::HashMap;
 
@@ -14,6 +14,8 @@ use crate::model::{
 #[derive(Debug, Default)]
 pub struct Review {
     runs: Vec<Run>,
+    /// The last run of each host.
+    current: HashMap<String, usize>,
     findings: Vec<Reviewed>,
     /// Where in the list a finding of a run is.
     places: HashMap<(usize, u64), usize>,
@@ -60,15 +62,14 @@ impl Review {
     /// Takes the next report; `origin` says where it is from.
     pub fn take(&mut self, origin: Run, report: Option<Report>) {
         let begins = matches!(report, Some(Report::Started(_)));
-        let same = self.runs.last().is_some_and(|run| run.host == origin.host);
-        if begins || !same {
-            self.runs.push(origin);
-        }
+        let at = self.run_of(origin, begins);
         match report {
-            Some(Report::Finding(finding)) => self.finding(*finding),
-            Some(Report::Started(started)) => self.last(|run| run.scope = Some(started.scope)),
+            Some(Report::Finding(finding)) => self.finding(*finding, at),
+            Some(Report::Started(started)) => {
+                self.change(at, |run| run.scope = Some(started.scope));
+            }
             Some(Report::RunSummary(summary) | Report::Stopped(summary)) => {
-                self.last(|run| run.summary = Some(*summary));
+                self.change(at, |run| run.summary = Some(*summary));
             }
             _ => {}
         }
@@ -100,14 +101,25 @@ impl Review {
         sum
     }
 
-    fn last(&mut self, change: impl FnOnce(&mut Run)) {
-        if let Some(run) = self.runs.last_mut() {
+    /// The run that a line is of: the last one of its host.
+    fn run_of(&mut self, origin: Run, begins: bool) -> usize {
+        let known = self.current.get(&origin.host).filter(|_| !begins);
+        if let Some(known) = known {
+            return *known;
+        }
+        let at = self.runs.len();
+        self.current.insert(origin.host.clone(), at);
+        self.runs.push(origin);
+        at
+    }
+
+    fn change(&mut self, run: usize, change: impl FnOnce(&mut Run)) {
+        if let Some(run) = self.runs.get_mut(run) {
             change(run);
         }
     }
 
-    fn finding(&mut self, mut finding: Finding) {
-        let run = self.runs.len();
+    fn finding(&mut self, mut finding: Finding, run: usize) {
         let key = (run, finding.id);
         let resolved = finding.state == State::Resolved;
         let Some(known) = self
@@ -119,7 +131,6 @@ impl Review {
             self.places.insert(key, at);
             finding.id = at as u64;
             finding.state = State::Opened;
-            let run = run.saturating_sub(1);
             return self.findings.push(Reviewed {
                 finding,
                 resolved,
@@ -301,6 +312,37 @@ mod tests {
         assert_eq!(review.runs().len(), 2);
         assert_eq!(review.summary().findings[0], ("leak", 2));
         assert!(review.summary().evidence.conclusive());
+    }
+
+    #[test]
+    fn lines_of_several_hosts_may_be_mixed() {
+        use State::{Opened, Updated};
+        let mut review = Review::default();
+        let lines = [
+            ("a", started("x")),
+            ("b", started("y")),
+            ("a", told(1, Opened, Verdict::Aged, 2)),
+            ("b", told(1, Opened, Verdict::Leak, 5)),
+            ("a", told(1, Updated, Verdict::Leak, 4)),
+            ("b", ended(1)),
+            ("a", ended(1)),
+        ];
+        for (host, report) in lines {
+            let host = host.to_owned();
+            let origin = Run {
+                host,
+                ..Run::default()
+            };
+            review.take(origin, Some(report));
+        }
+        let expected = [
+            (Verdict::Leak, 4, false, true),
+            (Verdict::Leak, 5, false, true),
+        ];
+        assert_eq!(findings(&review), expected);
+        let summary = review.summary();
+        assert_eq!(summary.findings[0], ("leak", 2));
+        assert!(summary.evidence.conclusive());
     }
 
     #[test]

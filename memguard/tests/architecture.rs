@@ -73,6 +73,8 @@ fn the_core_reads_no_clock_no_file_and_no_network() {
         "files.rs",
         "heap.rs",
         "identify.rs",
+        "detect/growth/proof.rs",
+        "ledger/space/tests",
         "ledger/tests.rs",
         "lib.rs",
         "main.rs",

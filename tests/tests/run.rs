@@ -73,6 +73,41 @@ fn the_gate_decides_the_exit_code_of_a_success() {
     check(&["--fail-on", "never"], "0", 0);
 }
 
+/// What an earlier run has, and what a rule suppresses, reaches no gate; anything else does. The
+/// baseline may be the file that is written.
+#[test]
+fn what_is_known_or_suppressed_reaches_no_gate() {
+    let Some(_alone) = machine::ready() else {
+        return;
+    };
+    let scratch = Scratch::new();
+    let old = scratch.path("old.jsonl").to_string_lossy().into_owned();
+    let rules = scratch.write("rules.supp", "left command=leak_fds* # known\n");
+    let leaker = program("leak_fds_sockets");
+    let check = |options: &[&str], command: &str, expected: i32| {
+        let gate = ["run", "--fail-on", "left", "-o", &old];
+        let ran = Memguard::plain(&[&gate, options, &["--", command]].concat()).finish();
+        println!("{options:?} {command}: {}, expected {expected}", ran.code);
+        assert_eq!(ran.code, expected, "{options:?} {command}: {ran:?}");
+    };
+    check(&[], &leaker, 23);
+    check(&["--baseline", &old], &leaker, 0);
+    check(&["--suppressions", &rules], &leaker, 0);
+    // Nothing of it is in the file, so it is new to the next run.
+    check(&["--baseline", &old], &leaker, 23);
+    let ran = Memguard::plain(&["report", "--fail-on", "left", &old]).finish();
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let ran = Memguard::plain(&[
+        "report",
+        "--fail-on",
+        "left",
+        "--suppressions",
+        &rules,
+        &old,
+    ]);
+    assert_eq!(ran.finish().code, 0);
+}
+
 /// A command that leaves nothing passes the strictest gate.
 #[test]
 fn a_clean_command_passes_the_gate() {

@@ -17,7 +17,7 @@ Examples:
 A file of suppressions has a rule a line; all conditions of a rule must hold, * and ? match:
   # what nobody will mend
   leak  function=connect_upstream kind=tcp
-  left  command=bash path=/tmp/*
+  aged  command=bash path=/tmp/*
   any   module=liboldcrypto.so.*
 
 Exit codes: 0 ok, 1 findings at the gate, 2 usage, or a file that cannot be read";

@@ -175,11 +175,11 @@ mod tests {
 
     impl Context for Sample {
         fn register(&self, number: u64) -> Option<u64> {
-            (number < 17).then_some(number * 1000)
+            (number < 17).then(|| number * 1000)
         }
 
         fn memory(&self, address: u64) -> Option<u64> {
-            (address < 100_000).then_some(address + 1)
+            (address < 100_000).then(|| address + 1)
         }
     }
 

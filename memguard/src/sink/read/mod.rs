@@ -5,6 +5,7 @@
 //! newer version of the format is refused as a whole. What comes out of a file is as hostile as
 //! anything from outside: sinks clean it.
 
+mod finding;
 mod lines;
 mod model;
 mod wire;
