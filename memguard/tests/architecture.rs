@@ -74,6 +74,7 @@ fn the_core_reads_no_clock_no_file_and_no_network() {
         "heap.rs",
         "identify.rs",
         "detect/growth/proof.rs",
+        "detect/growth/recorded.rs",
         "ledger/space/tests",
         "ledger/tests.rs",
         "lib.rs",
