@@ -226,6 +226,7 @@ mod tests {
             samples: Vec::new(),
             sites: Vec::new(),
             touched: None,
+            cgroup: None,
             suggestion: None,
             evidence: Evidence::default(),
         }

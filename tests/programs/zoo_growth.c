@@ -9,7 +9,9 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
 static void grows(const char *what, long bytes, double seconds, const char *from)
 {
@@ -271,6 +273,28 @@ static void s76_shared_pool(void)
 	keep_doing(0.04, touch_pool);
 }
 
+/* One more that stays, and does not grow. */
+static void make_another(void)
+{
+	pid_t parent = getpid();
+
+	if (checked(fork(), "fork") > 0)
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(0);
+	touch(allocated(512 * KIB), 512 * KIB);
+	for (;;)
+		pause();
+}
+
+/* Grows: not a process, but all of them together. */
+static void s77_many_small(void)
+{
+	ready();
+	keep_doing(0.25, make_another);
+}
+
 int main(int argc, char **argv)
 {
 	const struct scenario all[] = {
@@ -283,6 +307,7 @@ int main(int argc, char **argv)
 		{ "s64_arenas", s64_arenas },
 		{ "s75_memfd_grow", s75_memfd_grow },
 		{ "s76_shared_pool", s76_shared_pool },
+		{ "s77_many_small", s77_many_small },
 		{ NULL, NULL },
 	};
 

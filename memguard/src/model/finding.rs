@@ -243,6 +243,8 @@ pub struct Finding {
     pub severity: Severity,
     /// Who holds the handles.
     pub process: Arc<ProcessInfo>,
+    /// The control group that it is about as a whole; `process` is then its largest member.
+    pub cgroup: Option<String>,
     /// What they are.
     pub kind: Kind,
     /// Which calls acquired them.

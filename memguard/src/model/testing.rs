@@ -40,6 +40,7 @@ pub(crate) fn finding(verdict: Verdict, open_count: u64) -> Finding {
         samples: Vec::new(),
         sites: Vec::new(),
         touched: None,
+        cgroup: None,
         suggestion: None,
         evidence: Evidence::default(),
     }

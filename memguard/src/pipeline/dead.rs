@@ -64,6 +64,7 @@ impl End {
             samples: Vec::new(),
             sites: Vec::new(),
             touched: None,
+            cgroup: None,
             suggestion: None,
             evidence: self.evidence.clone(),
         }

@@ -25,7 +25,7 @@ use crate::{
 const SITES: usize = 10;
 
 /// Sites that have memory of one process, the most first.
-type Ranked = Vec<(Kind, Option<StackId>, finding::Site)>;
+pub(super) type Ranked = Vec<(Kind, Option<StackId>, finding::Site)>;
 
 impl Agent {
     /// Tells what the last samples say.
@@ -86,7 +86,7 @@ impl Agent {
         }
     }
 
-    fn describe_growth(
+    pub(super) fn describe_growth(
         &mut self,
         group: GroupId,
         growth: growth::Growth,
@@ -124,6 +124,7 @@ impl Agent {
             samples: self.zombie_samples(group, now),
             sites: self.named(ranked, heap),
             touched: None,
+            cgroup: None,
             suggestion: Some(suggestion(kind).to_owned()),
             evidence,
             process,

@@ -52,6 +52,7 @@ impl Agent {
         self.judge_mappings(now);
         self.sample(now);
         self.judge_usage(now);
+        self.judge_cgroups(now);
         self.keep_baselines(now);
         self.out.flush();
     }
@@ -274,6 +275,7 @@ impl Agent {
             samples: self.samples(group, survivors, seen, now),
             sites: Vec::new(),
             touched: None,
+            cgroup: None,
             suggestion: None,
             evidence: self.evidence(Some(group.process)),
             process,

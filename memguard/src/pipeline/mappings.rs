@@ -265,6 +265,7 @@ impl Agent {
             samples: samples(verified, now),
             sites: Vec::new(),
             touched: None,
+            cgroup: None,
             evidence: self.evidence(Some(group.process)),
             process,
         }

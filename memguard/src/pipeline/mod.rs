@@ -6,6 +6,7 @@
 
 mod baselines;
 mod census;
+mod cgroups;
 mod dead;
 mod faults;
 mod growth;
@@ -26,8 +27,8 @@ use std::time::Duration;
 use hashbrown::HashMap;
 
 use self::{
-    faults::Faults, idle::Ended, living::Piles, losses::Losses, origins::Stacks, output::Outputs,
-    strangers::Strangers, usage::Usages,
+    cgroups::Cgroups, faults::Faults, idle::Ended, living::Piles, losses::Losses, origins::Stacks,
+    output::Outputs, strangers::Strangers, usage::Usages,
 };
 pub use self::{output::stdout_style, run::run, watch::watch};
 use crate::{
@@ -104,6 +105,7 @@ struct Agent {
     faults: Faults,
     ended: Ended,
     segments: Vec<Segment>,
+    cgroups: Cgroups,
     out: Outputs,
     judging: Judging,
     attached_at: Stamp,
@@ -148,6 +150,7 @@ impl Agent {
             faults: Faults::default(),
             ended: Ended::default(),
             segments: Vec::new(),
+            cgroups: Cgroups::default(),
             out,
             judging,
             attached_at,

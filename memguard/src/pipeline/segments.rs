@@ -73,6 +73,7 @@ impl Agent {
             samples: left.iter().take(SAMPLES).map(sample).collect(),
             sites: Vec::new(),
             touched: None,
+            cgroup: None,
             suggestion: Some(
                 "remove with shmctl IPC_RMID once everybody is attached: then it goes with the last"
                     .to_owned(),

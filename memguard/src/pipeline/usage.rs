@@ -154,6 +154,17 @@ impl Usages {
         another
     }
 
+    /// What of memory counts as growth.
+    pub(super) fn sizes(&self) -> &Rules {
+        &self.sizes
+    }
+
+    /// Anonymous memory of every process, in bytes, as it was sampled last.
+    pub(super) fn sizes_now(&self) -> impl Iterator<Item = (ProcessId, u64)> {
+        let watched = self.watched.iter();
+        watched.map(|(process, watched)| (*process, watched.last.anonymous_bytes))
+    }
+
     /// Everything of every process that a detector has spoken of.
     pub(super) fn outcomes(&self) -> Vec<(ProcessId, Kind, Outcome)> {
         let mut outcomes = Vec::new();

@@ -9,7 +9,8 @@ use tokio::{
 };
 
 use super::{
-    Agent, Faults, Judging, SWEEP, baselines::Baselines, faults, output, output::Terminal,
+    Agent, Faults, Judging, SWEEP, baselines::Baselines, cgroups::Cgroups, faults, output,
+    output::Terminal,
 };
 use crate::{
     cli::{Attribute, CommonArgs, WatchArgs, WatchGate},
@@ -57,6 +58,7 @@ pub fn watch(args: &WatchArgs) -> Result<u8, Failure> {
         let kept = kept.transpose()?;
         let mut agent = Agent::start(&facts, sizes(&args.common), judging, out)?;
         agent.usages.kept = kept;
+        agent.cgroups = Cgroups::new(&args.cgroups);
         if args.attribute == Some(Attribute::Faults) {
             agent.faults = Faults::start();
             if let Some((what, why)) = &agent.faults.missing {
@@ -177,7 +179,7 @@ fn cgroup(path: &Path) -> Result<(u64, u32), Failure> {
 }
 
 /// Processes of a cgroup and those below it; directories that vanish meanwhile have none.
-fn members(directory: &Path) -> Vec<u32> {
+pub(super) fn members(directory: &Path) -> Vec<u32> {
     let own = std::fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
     let mut members: Vec<u32> = own.lines().filter_map(|line| line.parse().ok()).collect();
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {

@@ -13,7 +13,7 @@ use crate::{
 
 /// What is held, by whom, and why that matters.
 pub(super) fn finding(finding: &Finding) -> String {
-    let who = words::who(&finding.process);
+    let who = who(finding);
     if finding.state == State::Resolved {
         return format!("{who}: {}", resolved(finding));
     }
@@ -22,6 +22,14 @@ pub(super) fn finding(finding: &Finding) -> String {
     }
     let growth = finding.growth.map_or_else(String::new, rate);
     format!("{who}: {} {}{growth}", what(finding), fate(finding))
+}
+
+/// The process, or the whole control group.
+fn who(finding: &Finding) -> String {
+    match &finding.cgroup {
+        Some(cgroup) => format!("cgroup {cgroup}"),
+        None => words::who(&finding.process),
+    }
 }
 
 /// `214 TCP sockets from connect_upstream (pool.c:88)`.

@@ -81,6 +81,7 @@ pub(super) fn finding(
             .collect(),
         // Estimates of a moment, which are shown when they are made.
         touched: None,
+        cgroup: it.cgroup,
         suggestion: it.suggestion,
         evidence: super::model::evidence(evidence),
     })

@@ -105,6 +105,7 @@ pub(super) struct Finding {
     pub(super) limit: Option<Limit>,
     pub(super) samples: Option<Vec<Sample>>,
     pub(super) sites: Option<Vec<Site>>,
+    pub(super) cgroup: Option<String>,
     pub(super) suggestion: Option<String>,
 }
 

@@ -78,6 +78,7 @@ pub(in crate::sink) fn finding() -> Finding {
         samples: [37, 38, 139, 140].map(sample).into(),
         sites: Vec::new(),
         touched: None,
+        cgroup: None,
         suggestion: Some("close the socket on the error path too".to_owned()),
         evidence: Evidence::default(),
     }

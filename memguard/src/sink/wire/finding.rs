@@ -33,6 +33,9 @@ pub struct Finding {
     pub verdict: &'static str,
     /// Family of the handles: `fd`, `socket`, `mmap`, `heap`, `thread`, `process`, `shm`, `timer`.
     pub resource: &'static str,
+    /// The control group that it is about as a whole, where it is; `process` is then its largest
+    /// member. Null where it is about the process.
+    pub cgroup: Option<Text>,
     /// What they are: `file`, `dir`, `pipe`, `tcp`, `udp`, `unix`, `epoll`, …; of `mmap` `anon`,
     /// `file-backed` or `shm`; of `heap` `anon` (anonymous memory, swapped or not) or `shm`
     /// (shared memory); of `thread` `thread` or `unjoined`; `zombie`, `sysv`, `posix`.
@@ -85,6 +88,7 @@ impl Finding {
             state: state(finding.state),
             verdict: finding.verdict.name(),
             resource: finding.kind.resource().name(),
+            cgroup: scribe.maybe(finding.cgroup.as_deref()),
             kind: finding.kind.name(),
             calls: scribe.list(&finding.calls, |call| call.name()),
             confidence: finite(finding.confidence),
