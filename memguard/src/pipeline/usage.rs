@@ -111,7 +111,8 @@ fn series(kind: Kind) -> Series {
 #[derive(Debug)]
 pub(super) struct Usages {
     sampler: Sampler,
-    pub(super) watched: HashMap<ProcessId, Watched>,
+    /// Boxed, for a table has nearly twice as much room as it needs.
+    pub(super) watched: HashMap<ProcessId, Box<Watched>>,
     /// What earlier runs knew.
     pub(super) kept: Option<Baselines>,
     sizes: Rules,
@@ -235,7 +236,7 @@ impl Usages {
             ..
         } = self;
         let watched = watched.entry(process);
-        let watched = watched.or_insert_with(|| Watched::new(usage, now, before));
+        let watched = watched.or_insert_with(|| Box::new(Watched::new(usage, now, before)));
         watched.anonymous.observe(sizes, now, usage.anonymous_bytes);
         let first = watched.first;
         if let Some(shmem) = usage.shmem_bytes {
