@@ -76,7 +76,7 @@ impl Findings {
         }
         let told = is_material(&open.last, &finding, now.since(open.reported) >= self.creep);
         if !told {
-            open.untold = (finding.open_count != open.last.open_count).then_some(finding);
+            open.untold = (size(&finding) != size(&open.last)).then_some(finding);
             return None;
         }
         open.untold = None;
@@ -165,9 +165,14 @@ fn resolved(last: Finding, now: Stamp) -> Finding {
     }
 }
 
+/// What it is measured by: bytes where it has any, handles else.
+fn size(finding: &Finding) -> u64 {
+    finding.open_bytes.unwrap_or(finding.open_count)
+}
+
 fn is_material(told: &Finding, now: &Finding, due: bool) -> bool {
-    let grown = now.open_count.saturating_mul(2) >= told.open_count.saturating_mul(3);
-    let changed = now.open_count != told.open_count;
+    let grown = size(now).saturating_mul(2) >= size(told).saturating_mul(3);
+    let changed = size(now) != size(told);
     told.verdict != now.verdict || (changed && (grown || due))
 }
 
@@ -263,6 +268,19 @@ mod tests {
         assert_eq!(resolved.len(), 1);
         assert_eq!((resolved[0].state, resolved[0].id), (State::Resolved, 1));
         assert!(findings.open.is_empty());
+    }
+
+    #[test]
+    fn memory_that_grows_is_told_by_its_bytes() {
+        let mut findings = Findings::new(Duration::from_secs(5));
+        let grown = |bytes| Finding {
+            open_bytes: Some(bytes),
+            ..finding(Verdict::Growth, 0)
+        };
+        for (at, bytes, told) in [(0, 100, true), (5, 120, false), (10, 150, true)] {
+            let judged = findings.judged(GROUP, grown(bytes), second(at));
+            assert_eq!(judged.is_some(), told, "{bytes} bytes");
+        }
     }
 
     #[test]

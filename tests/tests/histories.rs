@@ -169,10 +169,6 @@ fn compare_with_proc(ran: &Ran, histories: &[History]) -> Processes {
         let (index, actor) = (numbers[0] as usize, numbers[1] as usize);
         if what == "process" {
             processes.insert((index, actor), numbers[2] as u64);
-            println!(
-                "DBG seed {} actor {actor} pid {}",
-                histories[index].seed, numbers[2]
-            );
             continue;
         }
         let history = &histories[index];
