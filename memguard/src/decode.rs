@@ -295,8 +295,7 @@ fn forked(head: &Head, reader: &mut Reader<'_>) -> Result<Forked, DecodeError> {
 
 fn execed(head: &Head, reader: &mut Reader<'_>) -> Result<Execed, DecodeError> {
     let table = reader.table()?;
-    let (tgid, _tid) = (reader.u32()?, reader.u32()?);
-    let process = ProcessId::from_boottime(tgid, reader.u64()?);
+    let process = reader.process()?;
     let (exec_id, uid) = (reader.u32()?, reader.u32()?);
     let (path_len, args_len) = (reader.u32()?, reader.u32()?);
     let space = reader.space()?;
@@ -328,8 +327,7 @@ fn text(reader: &mut Reader<'_>, length: u32) -> Result<Vec<u8>, DecodeError> {
 
 fn exited(head: &Head, reader: &mut Reader<'_>) -> Result<Exited, DecodeError> {
     let table = reader.table()?;
-    let (tgid, _tid) = (reader.u32()?, reader.u32()?);
-    let process = ProcessId::from_boottime(tgid, reader.u64()?);
+    let process = reader.process()?;
     let (exec_id, users) = (reader.u32()?, reader.u32()?);
     let (uid, status) = (reader.u32()?, reader.u32()?);
     Ok(Exited {
@@ -350,8 +348,7 @@ fn exited(head: &Head, reader: &mut Reader<'_>) -> Result<Exited, DecodeError> {
 
 fn piece(head: &Head, reader: &mut Reader<'_>) -> Result<Piece, DecodeError> {
     let table = reader.table()?;
-    let (tgid, _tid) = (reader.u32()?, reader.u32()?);
-    let process = ProcessId::from_boottime(tgid, reader.u64()?);
+    let process = reader.process()?;
     let (first, bits) = (reader.u32()?, reader.u32()?);
     let (table_bits, _pad) = (reader.u32()?, reader.u32()?);
     let end = first.checked_add(bits).ok_or(DecodeError::BadSnapshot)?;

@@ -190,52 +190,19 @@ pub fn fingerprint(parts: impl IntoIterator<Item = impl AsRef<str>>) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use super::*;
-    use crate::model::{finding::Evidence, ids::ProcessId, process::ProcessInfo, resource::Kind};
+    use crate::model::{ids::ProcessId, resource::Kind, testing::finding};
 
     const GROUP: GroupId = GroupId {
         process: ProcessId {
             tgid: 7,
             start_ticks: 1,
         },
-        kind: Kind::Tcp,
+        kind: Kind::File,
         stack: None,
         topic: None,
     };
-
-    fn finding(verdict: Verdict, open_count: u64) -> Finding {
-        Finding {
-            id: 0,
-            fingerprint: 1,
-            state: State::Opened,
-            verdict,
-            severity: verdict.severity(),
-            process: Arc::new(ProcessInfo::unknown(GROUP.process)),
-            kind: GROUP.kind,
-            calls: Vec::new(),
-            origin: None,
-            confidence: 1.0,
-            verified: true,
-            first_seen: Stamp(0),
-            last_seen: Stamp(0),
-            open_count,
-            open_bytes: None,
-            resident_bytes: None,
-            acquired_count: open_count,
-            released_count: 0,
-            oldest_age: None,
-            growth: None,
-            limit: None,
-            samples: Vec::new(),
-            sites: Vec::new(),
-            touched: None,
-            cgroup: None,
-            suggestion: None,
-            evidence: Evidence::default(),
-        }
-    }
 
     fn second(second: u64) -> Stamp {
         Stamp(second * 1_000_000_000)

@@ -39,10 +39,7 @@ pub struct Witness<'a> {
 impl<'a> Witness<'a> {
     /// `None` where the process has gone, or its number is another's.
     pub fn of(procfs: &'a Procfs, nursery: &'a Nursery, process: ProcessId) -> Option<Self> {
-        let alive = procfs
-            .identity(process.tgid)
-            .is_ok_and(|found| found == process);
-        alive.then_some(Self {
+        procfs.is_alive(process).then_some(Self {
             procfs,
             nursery,
             process,

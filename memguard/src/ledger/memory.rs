@@ -212,10 +212,8 @@ impl Memory {
 
 fn group(owners: &Owners, mapped: &Mapped, stack: Option<StackId>) -> Option<GroupId> {
     Some(GroupId {
-        process: owners.of(mapped.space)?,
-        kind: mapped.kind(),
         stack,
-        topic: None,
+        ..GroupId::of(owners.of(mapped.space)?, mapped.kind())
     })
 }
 

@@ -29,6 +29,18 @@ pub struct GroupId {
     pub topic: Option<u64>,
 }
 
+impl GroupId {
+    /// All of a kind that a process has, wherever it was acquired.
+    pub fn of(process: ProcessId, kind: Kind) -> Self {
+        Self {
+            process,
+            kind,
+            stack: None,
+            topic: None,
+        }
+    }
+}
+
 impl From<&Held> for GroupId {
     fn from(held: &Held) -> Self {
         let Held {

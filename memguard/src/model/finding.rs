@@ -290,6 +290,45 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// Of one process, with nothing said yet but what it is about and when it was judged.
+    pub fn of(
+        process: Arc<ProcessInfo>,
+        kind: Kind,
+        verdict: Verdict,
+        evidence: Evidence,
+        judged: Stamp,
+    ) -> Self {
+        Self {
+            id: 0,
+            fingerprint: 0,
+            state: State::Opened,
+            verdict,
+            severity: verdict.severity(),
+            process,
+            cgroup: None,
+            kind,
+            calls: Vec::new(),
+            origin: None,
+            confidence: 0.0,
+            verified: false,
+            first_seen: judged,
+            last_seen: judged,
+            open_count: 0,
+            open_bytes: None,
+            resident_bytes: None,
+            acquired_count: 0,
+            released_count: 0,
+            oldest_age: None,
+            growth: None,
+            limit: None,
+            samples: Vec::new(),
+            sites: Vec::new(),
+            touched: None,
+            suggestion: None,
+            evidence,
+        }
+    }
+
     /// The first place of the program's own code, as `connect_upstream (pool.c:88)`.
     pub fn place(&self) -> Option<&str> {
         self.origin.as_ref()?.place.as_deref()

@@ -10,7 +10,6 @@ use crate::{
     model::{
         finding::Finding,
         ids::{ProcessId, Stamp},
-        report::Report,
         resource::Kind,
     },
 };
@@ -41,14 +40,6 @@ impl Cgroups {
     }
 }
 
-/// How a group stands now.
-struct Size {
-    /// Anonymous memory of all members, in bytes.
-    bytes: u64,
-    /// The largest member.
-    largest: Option<ProcessId>,
-}
-
 impl Agent {
     /// Samples and judges every group. One of which a member grows by itself is not told beside it.
     pub(super) fn judge_cgroups(&mut self, now: Stamp) {
@@ -57,12 +48,15 @@ impl Agent {
         }
         let mut cgroups = std::mem::take(&mut self.cgroups);
         for (index, Watched { path, monitor }) in cgroups.watched.iter_mut().enumerate() {
-            let size = self.size_of(path);
-            let outcome = monitor.observe(self.usages.sizes(), now, size.bytes);
+            let members = self.sampled(&members(path));
+            let bytes = members.iter().map(|(_, bytes)| *bytes);
+            let bytes = bytes.fold(0, u64::saturating_add);
+            let largest = members.iter().max_by_key(|(_, bytes)| *bytes);
+            let outcome = monitor.observe(self.usages.sizes(), now, bytes);
             let group = group(index);
-            match (outcome, size.largest) {
-                (Outcome::Growing(growth), Some(largest)) if !self.member_grows(path) => {
-                    self.cgroup_grows(group, path, largest, growth, now);
+            match (outcome, largest) {
+                (Outcome::Growing(growth), Some((largest, _))) if !self.one_grows(&members) => {
+                    self.cgroup_grows(group, path, *largest, growth, now);
                 }
                 _ => self.resolve(group, now),
             }
@@ -70,32 +64,19 @@ impl Agent {
         self.cgroups = cgroups;
     }
 
-    fn size_of(&self, path: &Path) -> Size {
-        let tgids = members(path);
-        let of_group = self.usages.sizes_now();
-        let of_group = of_group.filter(|(process, _)| tgids.contains(&process.tgid));
-        let mut size = Size {
-            bytes: 0,
-            largest: None,
-        };
-        let mut most = 0;
-        for (process, bytes) in of_group {
-            size.bytes = size.bytes.saturating_add(bytes);
-            if bytes >= most {
-                (most, size.largest) = (bytes, Some(process));
-            }
-        }
-        size
+    /// Anonymous memory of those of these thread groups that are sampled, in bytes.
+    fn sampled(&self, tgids: &[u32]) -> Vec<(ProcessId, u64)> {
+        let sizes = self.usages.sizes_now();
+        sizes
+            .filter(|(process, _)| tgids.contains(&process.tgid))
+            .collect()
     }
 
-    fn member_grows(&self, path: &Path) -> bool {
-        let tgids = members(path);
-        let outcomes = self.usages.outcomes();
-        let growing = outcomes.iter().filter(|(process, kind, outcome)| {
-            let grows = outcome.growing().is_some() && *kind == Kind::HeapAnon;
-            grows && tgids.contains(&process.tgid)
-        });
-        growing.count() > 0
+    fn one_grows(&self, members: &[(ProcessId, u64)]) -> bool {
+        let outcome = |process| self.usages.outcome(process, Kind::HeapAnon);
+        members
+            .iter()
+            .any(|(process, _)| outcome(*process).growing().is_some())
     }
 
     fn cgroup_grows(
@@ -106,10 +87,7 @@ impl Agent {
         growth: Growth,
         now: Stamp,
     ) {
-        let of = GroupId {
-            process: largest,
-            ..group
-        };
+        let of = GroupId::of(largest, group.kind);
         let finding = self.describe_growth(of, growth, Vec::new(), now);
         let cgroup = path.display().to_string();
         let parts = ["cgroup".to_owned(), cgroup.clone()];
@@ -119,21 +97,15 @@ impl Agent {
             suggestion: Some("look which of its processes become larger, or more".to_owned()),
             ..finding
         };
-        if let Some(finding) = self.findings.judged(group, finding, now) {
-            self.out.report(&Report::Finding(Box::new(finding)));
-        }
+        self.tell(group, finding, now);
     }
 }
 
 /// No process has the number 0.
 fn group(index: usize) -> GroupId {
-    GroupId {
-        process: ProcessId {
-            tgid: 0,
-            start_ticks: index as u64,
-        },
-        kind: Kind::HeapAnon,
-        stack: None,
-        topic: None,
-    }
+    let none = ProcessId {
+        tgid: 0,
+        start_ticks: index as u64,
+    };
+    GroupId::of(none, Kind::HeapAnon)
 }

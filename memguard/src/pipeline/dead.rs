@@ -4,12 +4,12 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Agent,
-    living::{calls, confidence, fingerprint, sample},
+    living::{SAMPLES, calls, confidence, fingerprint, sample},
 };
 use crate::{
     ledger::{Held, Judgement, population::GroupId, processes::Process},
     model::{
-        finding::{Evidence, Finding, Handle, Sample, State, Verdict},
+        finding::{Evidence, Finding, Handle, Sample, Verdict},
         ids::{ProcessId, Stamp},
         origin::Origin,
         process::ProcessInfo,
@@ -18,9 +18,6 @@ use crate::{
     },
     origin,
 };
-
-/// Handles shown with what was left.
-const SAMPLES: usize = 5;
 
 /// What all findings of one end share.
 struct End {
@@ -39,34 +36,17 @@ impl End {
         origin: Option<Origin>,
         open_count: u64,
     ) -> Finding {
+        let process = Arc::clone(&self.info);
+        let evidence = self.evidence.clone();
         Finding {
-            id: 0,
             fingerprint: fingerprint(&self.info, kind, &calls, origin.as_ref()),
-            state: State::Opened,
-            verdict: Verdict::Left,
-            severity: Verdict::Left.severity(),
-            process: Arc::clone(&self.info),
-            kind,
             calls,
             origin,
             confidence: confidence(1.0, &self.evidence),
             verified: self.verified,
-            first_seen: self.stamp,
-            last_seen: self.stamp,
             open_count,
-            open_bytes: None,
-            resident_bytes: None,
             acquired_count: open_count,
-            released_count: 0,
-            oldest_age: None,
-            growth: None,
-            limit: None,
-            samples: Vec::new(),
-            sites: Vec::new(),
-            touched: None,
-            cgroup: None,
-            suggestion: None,
-            evidence: self.evidence.clone(),
+            ..Finding::of(process, kind, Verdict::Left, evidence, self.stamp)
         }
     }
 }
@@ -86,12 +66,7 @@ impl Agent {
             ..
         } = judgement;
         let (process, stamp) = (exited.process, exited.stamp);
-        for finding in self
-            .findings
-            .cleared_where(|group| group.process == process, stamp)
-        {
-            self.out.report(&Report::Finding(Box::new(finding)));
-        }
+        self.clear(|group| group.process == process, stamp);
         let evidence = self.end_evidence(process, verified);
         let end = End {
             info,
@@ -120,7 +95,9 @@ impl Agent {
         self.strangers.forget(process);
         self.usages.forget(process);
         self.faults.forget(process);
-        self.ended.ended(process, stamp);
+        if self.judging.wants(Kind::Zombie) {
+            self.ended.ended(process, stamp);
+        }
         let End {
             info: process,
             evidence,
@@ -138,6 +115,12 @@ impl Agent {
         self.out.report(&Report::Exited(exited));
     }
 
+    /// Of what ended, which has no life.
+    pub(super) fn tell_left(&mut self, finding: Finding, stamp: Stamp) {
+        let finding = self.findings.left(finding, stamp);
+        self.out.report(&Report::Finding(Box::new(finding)));
+    }
+
     fn end_evidence(&self, process: ProcessId, verified: bool) -> Evidence {
         let mut evidence = self.evidence(Some(process));
         if !verified {
@@ -150,7 +133,7 @@ impl Agent {
 
     fn report_left(&mut self, end: &End, group: GroupId, verdict: Verdict, held: &[Held]) {
         let population = self.ledger.populations.get(group);
-        let calls = calls(held);
+        let calls = calls(held.iter().map(|held| held.acquired.call));
         let fact = if end.verified { 1.0 } else { 0.5 };
         let inherited = verdict == Verdict::Inherited;
         let advice = "open it with O_CLOEXEC, so that exec closes it";
@@ -176,8 +159,7 @@ impl Agent {
                 held.len() as u64,
             )
         };
-        let finding = self.findings.left(finding, end.stamp);
-        self.out.report(&Report::Finding(Box::new(finding)));
+        self.tell_left(finding, end.stamp);
     }
 }
 
@@ -197,8 +179,7 @@ impl Agent {
             samples: samples.collect(),
             ..end.finding(Kind::Other, calls, None, unknown.len() as u64)
         };
-        let finding = self.findings.left(finding, end.stamp);
-        self.out.report(&Report::Finding(Box::new(finding)));
+        self.tell_left(finding, end.stamp);
     }
 }
 

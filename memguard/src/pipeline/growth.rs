@@ -12,13 +12,13 @@ use crate::{
     detect::growth::{self, Outcome, forecast},
     ledger::population::GroupId,
     model::{
-        finding::{self, Finding, Growth, Limit, Severity, State, Trend, Verdict},
+        finding::{self, Finding, Growth, Limit, Severity, Trend, Verdict},
         ids::{ProcessId, Stamp},
         memory::{Ceiling, Piece, Range},
         origin::StackId,
-        report::Report,
         resource::{Kind, Resource},
     },
+    source::procfs::Residency,
 };
 
 /// Sites named with a growth.
@@ -30,10 +30,13 @@ pub(super) type Ranked = Vec<(Kind, Option<StackId>, finding::Site)>;
 impl Agent {
     /// Tells what the last samples say.
     pub(super) fn judge_usage(&mut self, now: Stamp) {
+        if !self.judging.wants(Kind::HeapAnon) {
+            return;
+        }
         self.count_idle_stacks(now);
         self.count_zombies(now);
         for (process, kind, outcome) in self.usages.outcomes() {
-            let group = group(process, kind);
+            let group = GroupId::of(process, kind);
             match outcome {
                 Outcome::Growing(growth) if self.matters(group, &growth) => {
                     self.grows(group, growth, now);
@@ -81,9 +84,7 @@ impl Agent {
             touched: touchers.map(|touchers| self.describe_touched(&touchers)),
             ..self.describe_growth(group, growth, ranked, now)
         };
-        if let Some(finding) = self.findings.judged(group, finding, now) {
-            self.out.report(&Report::Finding(Box::new(finding)));
-        }
+        self.tell(group, finding, now);
     }
 
     pub(super) fn describe_growth(
@@ -101,33 +102,21 @@ impl Agent {
         let evidence = self.evidence(Some(group.process));
         let size = heap.then_some(growth.to);
         Finding {
-            id: 0,
             fingerprint: fingerprint(&process, kind, &[], None),
-            state: State::Opened,
-            verdict,
             severity: severity(&growth),
-            kind,
-            calls: Vec::new(),
             origin: self.stacks.origin(origin),
             confidence: confidence(1.0 - growth.p_value.clamp(0.0, 1.0), &evidence),
             verified: true,
-            first_seen: now,
-            last_seen: now,
             open_count: if heap { known } else { growth.to },
             open_bytes: size,
             resident_bytes: size,
             acquired_count: known,
-            released_count: 0,
-            oldest_age: None,
             growth: Some(told(&growth)),
             limit: limit(&growth, &self.ceilings(group)),
             samples: self.zombie_samples(group, now),
             sites: self.named(ranked, heap),
-            touched: None,
-            cgroup: None,
             suggestion: Some(suggestion(kind).to_owned()),
-            evidence,
-            process,
+            ..Finding::of(process, kind, verdict, evidence, now)
         }
     }
 
@@ -155,14 +144,13 @@ impl Agent {
         let ranges: Vec<Range> = pieces.iter().map(|piece| piece.range).collect();
         let found = self.procfs.residency(group.process.tgid, &ranges);
         let found = found.unwrap_or_default();
-        let mut sites: BTreeMap<(Kind, Option<StackId>), (u64, Site)> = BTreeMap::new();
-        for (piece, found) in pieces.into_iter().zip(found) {
-            let (bytes, site) = sites.entry((piece.mapped.kind(), piece.stack)).or_default();
-            let used = found.resident_bytes.saturating_add(found.swap_bytes);
-            *bytes = bytes.saturating_add(used);
-            site.pieces.push(piece);
-        }
-        ranked(sites)
+        let used = found.iter().map(Residency::used_bytes);
+        ranked(
+            pieces
+                .into_iter()
+                .zip(used)
+                .map(|(piece, bytes)| (piece.mapped.kind(), piece, bytes)),
+        )
     }
 
     /// Who has started the threads of a process, by the stacks that are there.
@@ -171,13 +159,8 @@ impl Agent {
             return Vec::new();
         }
         let held = self.ledger.memory.held_by(group.process);
-        let mut sites: BTreeMap<(Kind, Option<StackId>), (u64, Site)> = BTreeMap::new();
-        for piece in held.filter(|piece| piece.mapped.is_stack()) {
-            let (bytes, site) = sites.entry((group.kind, piece.stack)).or_default();
-            *bytes = bytes.saturating_add(piece.range.bytes());
-            site.pieces.push(piece);
-        }
-        ranked(sites)
+        let stacks = held.filter(|piece| piece.mapped.is_stack());
+        ranked(stacks.map(|piece| (group.kind, piece, piece.range.bytes())))
     }
 
     /// Places beside the bytes, each once, by however many ways it was reached; none for what is no
@@ -201,16 +184,14 @@ impl Agent {
     }
 }
 
-fn group(process: ProcessId, kind: Kind) -> GroupId {
-    GroupId {
-        process,
-        kind,
-        stack: None,
-        topic: None,
+/// Pieces with what they are and their bytes, by site.
+fn ranked(pieces: impl Iterator<Item = (Kind, Piece, u64)>) -> Ranked {
+    let mut sites: BTreeMap<(Kind, Option<StackId>), (u64, Site)> = BTreeMap::new();
+    for (kind, piece, more) in pieces {
+        let (bytes, site) = sites.entry((kind, piece.stack)).or_default();
+        *bytes = bytes.saturating_add(more);
+        site.pieces.push(piece);
     }
-}
-
-fn ranked(sites: BTreeMap<(Kind, Option<StackId>), (u64, Site)>) -> Ranked {
     let ranked = sites.into_iter().filter(|(_, (bytes, _))| *bytes > 0);
     let mut ranked: Ranked = ranked
         .map(|((kind, stack), (bytes, site))| {

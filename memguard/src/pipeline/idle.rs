@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 
-use super::Agent;
+use super::{Agent, living::SAMPLES};
 use crate::{
     ledger::population::GroupId,
     model::{
@@ -20,8 +20,6 @@ use crate::{
 const CACHED: u64 = 40 << 20;
 /// Most ended processes that are asked about: those that end later are not.
 const ENDED: usize = 16_384;
-/// Zombies shown with a finding.
-const SAMPLES: usize = 5;
 
 /// Processes that have ended and may not have been waited for.
 #[derive(Debug, Default)]

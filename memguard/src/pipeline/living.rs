@@ -12,8 +12,9 @@ use crate::{
         population::{GroupId, Population},
     },
     model::{
-        finding::{Evidence, Finding, Growth, Handle, Limit, Sample, State, Verdict},
+        finding::{Evidence, Finding, Growth, Handle, Limit, Sample, Verdict},
         ids::{ProcessId, Stamp},
+        memory::Ceiling,
         origin::Origin,
         process::ProcessInfo,
         report::Report,
@@ -30,7 +31,7 @@ use crate::{
 pub(super) type Piles = HashMap<GroupId, History>;
 
 /// Handles shown with a finding.
-const SAMPLES: usize = 5;
+pub(super) const SAMPLES: usize = 5;
 /// Most handles looked at in one judgement, 2.5 µs each.
 const LOOKS: usize = 20_000;
 
@@ -122,15 +123,25 @@ impl Agent {
     }
 
     fn clear_vanished(&mut self, groups: &BTreeMap<GroupId, Vec<Held>>, now: Stamp) {
-        let vanished = |group: GroupId| is_descriptor(group) && !groups.contains_key(&group);
+        self.forget_piles(
+            |group| is_descriptor(group) && !groups.contains_key(&group),
+            now,
+        );
+    }
+
+    /// Groups of which nothing is held any more.
+    pub(super) fn forget_piles(&mut self, vanished: impl Fn(GroupId) -> bool, now: Stamp) {
         self.piles.retain(|group, _| !vanished(*group));
-        for finding in self.findings.cleared_where(vanished, now) {
-            self.out.report(&Report::Finding(Box::new(finding)));
-        }
+        self.clear(vanished, now);
     }
 
     pub(super) fn resolve(&mut self, group: GroupId, now: Stamp) {
-        for finding in self.findings.cleared_where(|open| open == group, now) {
+        self.clear(|open| open == group, now);
+    }
+
+    /// Findings of these groups, where they have any, are over.
+    pub(super) fn clear(&mut self, over: impl FnMut(GroupId) -> bool, now: Stamp) {
+        for finding in self.findings.cleared_where(over, now) {
             self.out.report(&Report::Finding(Box::new(finding)));
         }
     }
@@ -223,6 +234,11 @@ impl Agent {
         finding.severity = evidence.verdict.severity();
         finding.confidence = confidence(evidence.confidence, &finding.evidence);
         finding.suggestion = suggestion(&finding);
+        self.tell(group, finding, now);
+    }
+
+    /// What was judged of a group, where that is worth telling.
+    pub(super) fn tell(&mut self, group: GroupId, finding: Finding, now: Stamp) {
         if let Some(finding) = self.findings.judged(group, finding, now) {
             self.out.report(&Report::Finding(Box::new(finding)));
         }
@@ -247,38 +263,24 @@ impl Agent {
             complete,
         } = verified;
         let growth = self.piles.get(group).and_then(growth);
-        let calls = calls(survivors);
+        let calls = calls(survivors.iter().map(|held| held.acquired.call));
         let kind = Self::kind(group, seen);
         let origin = self.stacks.origin(group.stack);
         let origin = origin.map(|origin| in_topic(origin, group, seen));
+        let evidence = self.evidence(Some(group.process));
         Finding {
-            id: 0,
             fingerprint: fingerprint(&process, kind, &calls, origin.as_ref()),
-            state: State::Opened,
-            verdict: Verdict::Aged,
-            severity: Verdict::Aged.severity(),
-            kind,
             calls,
             origin,
-            confidence: 0.0,
             verified: *complete,
-            first_seen: now,
-            last_seen: now,
             open_count: survivors.len() as u64,
-            open_bytes: None,
-            resident_bytes: None,
             acquired_count: population.acquired,
             released_count: population.released,
             oldest_age: survivors.first().map(|held| now.since(held.acquired.stamp)),
             growth,
             limit: self.limit(group.process, growth),
             samples: self.samples(group, survivors, seen, now),
-            sites: Vec::new(),
-            touched: None,
-            cgroup: None,
-            suggestion: None,
-            evidence: self.evidence(Some(group.process)),
-            process,
+            ..Finding::of(process, kind, Verdict::Aged, evidence, now)
         }
     }
 
@@ -330,20 +332,27 @@ impl Agent {
     }
 
     fn limit(&self, process: ProcessId, growth: Option<Growth>) -> Option<Limit> {
-        let value = self.procfs.nofile_limit(process.tgid)?;
-        let used = self.procfs.descriptor_count(process.tgid).ok()?;
-        let slope = growth
-            .map(|growth| growth.slope_per_second)
-            .filter(|slope| *slope > 0.0);
-        let left = value.saturating_sub(used) as f64;
-        let exhausted_in = slope.and_then(|slope| Duration::try_from_secs_f64(left / slope).ok());
-        Some(Limit {
+        let ceiling = Ceiling {
             name: "RLIMIT_NOFILE",
-            value,
-            used,
-            exhausted_in,
-            uncertainty: None,
-        })
+            value: self.procfs.nofile_limit(process.tgid)?,
+            used: self.procfs.descriptor_count(process.tgid).ok()?,
+        };
+        Some(limit(ceiling, growth))
+    }
+}
+
+/// When a ceiling of a count is reached at this growth.
+pub(super) fn limit(ceiling: Ceiling, growth: Option<Growth>) -> Limit {
+    let Ceiling { name, value, used } = ceiling;
+    let slope = growth.map(|growth| growth.slope_per_second);
+    let slope = slope.filter(|slope| *slope > 0.0);
+    let left = value.saturating_sub(used) as f64;
+    Limit {
+        name,
+        value,
+        used,
+        exhausted_in: slope.and_then(|slope| Duration::try_from_secs_f64(left / slope).ok()),
+        uncertainty: None,
     }
 }
 
@@ -373,8 +382,8 @@ pub(super) fn sample(held: &Held, target: Option<String>, now: Stamp) -> Sample 
 }
 
 /// The calls that acquired them, each once.
-pub(super) fn calls(held: &[Held]) -> Vec<Call> {
-    let mut calls: Vec<_> = held.iter().map(|held| held.acquired.call).collect();
+pub(super) fn calls(calls: impl Iterator<Item = Call>) -> Vec<Call> {
+    let mut calls: Vec<_> = calls.collect();
     calls.sort_unstable();
     calls.dedup();
     calls

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use super::{
     Agent,
     dead::is_own,
-    living::{confidence, fingerprint, growth},
+    living::{SAMPLES, calls, confidence, fingerprint, growth, limit},
 };
 use crate::{
     detect::{Accumulation, Check, Detector, Evidence, growth::Outcome},
     ledger::population::GroupId,
     model::{
-        finding::{Finding, Handle, Limit, Sample, State, Verdict},
+        finding::{Finding, Handle, Sample, Verdict},
         ids::{ProcessId, Stamp},
         memory::{MappingId, Piece, Range},
         report::{Mappings, Report},
@@ -24,8 +24,6 @@ use crate::{
     },
 };
 
-/// Mappings shown with a finding.
-const SAMPLES: usize = 5;
 /// Most ranges that a finding asks the kernel about.
 const LOOKS: usize = 20_000;
 
@@ -49,10 +47,7 @@ impl Site {
     }
 
     fn calls(&self) -> Vec<Call> {
-        let mut calls: Vec<_> = self.pieces.iter().map(|piece| piece.mapped.call).collect();
-        calls.sort_unstable();
-        calls.dedup();
-        calls
+        calls(self.pieces.iter().map(|piece| piece.mapped.call))
     }
 }
 
@@ -141,12 +136,11 @@ impl Agent {
     }
 
     fn clear_unmapped(&mut self, sites: &BTreeMap<GroupId, Site>, now: Stamp) {
-        let vanished =
-            |group: GroupId| group.kind.resource() == Resource::Mmap && !sites.contains_key(&group);
-        self.piles.retain(|group, _| !vanished(*group));
-        for finding in self.findings.cleared_where(vanished, now) {
-            self.out.report(&Report::Finding(Box::new(finding)));
-        }
+        let is_mapping = |group: GroupId| group.kind.resource() == Resource::Mmap;
+        self.forget_piles(
+            |group| is_mapping(group) && !sites.contains_key(&group),
+            now,
+        );
     }
 
     /// Whether any of it came after the warm-up.
@@ -168,7 +162,7 @@ impl Agent {
         site.pieces.truncate(LOOKS);
         let ranges: Vec<Range> = site.pieces.iter().map(|piece| piece.range).collect();
         let found = match self.procfs.residency(group.process.tgid, &ranges) {
-            Ok(found) if self.is_alive(group.process) => found,
+            Ok(found) if self.procfs.is_alive(group.process) => found,
             Ok(_) | Err(ProcError::Gone { .. }) => return None,
             Err(_) => Vec::new(),
         };
@@ -191,10 +185,6 @@ impl Agent {
         Some(verified)
     }
 
-    fn is_alive(&self, process: ProcessId) -> bool {
-        self.procfs.identity(process.tgid).ok() == Some(process)
-    }
-
     /// Judges anew what is left after verification, and reports it.
     fn conclude_site(&mut self, verified: &Verified, evidence: Evidence, now: Stamp) {
         let group = verified.group;
@@ -207,9 +197,7 @@ impl Agent {
             return self.resolve(group, now);
         }
         finding.confidence = confidence(evidence.confidence, &finding.evidence);
-        if let Some(finding) = self.findings.judged(group, finding, now) {
-            self.out.report(&Report::Finding(Box::new(finding)));
-        }
+        self.tell(group, finding, now);
     }
 
     /// A pile of touched memory that would make its process grow must be seen to do so: an
@@ -239,51 +227,26 @@ impl Agent {
         let population = self.ledger.populations.get(group);
         let origin = self.stacks.origin(group.stack);
         let growth = self.piles.get(&group).and_then(growth);
-        let resident = |found: &Residency| found.resident_bytes.saturating_add(found.swap_bytes);
+        let evidence = self.evidence(Some(group.process));
+        let ceiling = self.procfs.map_ceiling(group.process.tgid);
         Finding {
-            id: 0,
             fingerprint: fingerprint(&process, kind, &calls, origin.as_ref()),
-            state: State::Opened,
-            verdict: Verdict::Leak,
-            severity: Verdict::Leak.severity(),
-            kind,
             suggestion: Some(suggestion(&calls).to_owned()),
             calls,
             origin,
-            confidence: 0.0,
             verified: verified.complete,
-            first_seen: now,
-            last_seen: now,
             open_count: stamps.len() as u64,
             open_bytes: Some(verified.sum(|found| found.mapped_bytes)),
-            resident_bytes: Some(verified.sum(resident)),
+            resident_bytes: Some(verified.sum(Residency::used_bytes)),
             acquired_count: population.acquired,
             released_count: population.released,
             oldest_age: stamps.first().map(|stamp| now.since(*stamp)),
             growth,
-            limit: self.map_limit(group.process, growth.map(|growth| growth.slope_per_second)),
+            // Every mapping counts, whatever its size.
+            limit: ceiling.map(|ceiling| limit(ceiling, growth)),
             samples: samples(verified, now),
-            sites: Vec::new(),
-            touched: None,
-            cgroup: None,
-            evidence: self.evidence(Some(group.process)),
-            process,
+            ..Finding::of(process, kind, Verdict::Leak, evidence, now)
         }
-    }
-
-    /// Every mapping counts against the kernel's limit, whatever its size.
-    fn map_limit(&self, process: ProcessId, slope: Option<f64>) -> Option<Limit> {
-        let ceiling = self.procfs.map_ceiling(process.tgid)?;
-        let left = ceiling.value.saturating_sub(ceiling.used) as f64;
-        let slope = slope.filter(|slope| *slope > 0.0);
-        Some(Limit {
-            name: ceiling.name,
-            value: ceiling.value,
-            used: ceiling.used,
-            exhausted_in: slope
-                .and_then(|slope| std::time::Duration::try_from_secs_f64(left / slope).ok()),
-            uncertainty: None,
-        })
     }
 }
 
@@ -298,7 +261,7 @@ fn is_candidate(piece: &Piece) -> bool {
 
 /// Not set aside: accessible, and promised or touched.
 fn is_held(piece: &Piece, found: &Residency) -> bool {
-    let touched = found.resident_bytes > 0 || found.swap_bytes > 0;
+    let touched = found.used_bytes() > 0;
     found.accessible_bytes > 0 && (touched || !piece.mapped.is_unreserved())
 }
 

@@ -227,7 +227,8 @@ impl Agent {
         self.kernel.show_log();
         self.drain_past();
         let sweep = self.ledger.begin_sweep();
-        let cutoff = kernel::now().before(SWEEP);
+        let now = kernel::now();
+        let cutoff = now.before(SWEEP);
         let Self {
             kernel,
             ledger,
@@ -236,10 +237,11 @@ impl Agent {
             procfs,
             ..
         } = self;
-        let youngest = kernel::now().before(age);
-        let taken = kernel.nursery.sweep(youngest, &sweep.dead, |record| {
-            take(ledger, stacks, tally, procfs, record);
-        });
+        let taken = kernel
+            .nursery
+            .sweep(now.before(age), &sweep.dead, |record| {
+                take(ledger, stacks, tally, procfs, record);
+            });
         self.tally.swept += taken;
         self.drain_past();
         self.judge_when_unwound(sweep, cutoff);
@@ -252,11 +254,10 @@ impl Agent {
 
     /// Compares what is believed to run with `/proc`, after ends may have been lost.
     fn reconcile(&mut self) {
-        let believed: Vec<(u32, Option<ProcessId>)> = self.ledger.processes.running().collect();
-        for (tgid, id) in believed {
-            let found = self.procfs.identity(tgid).ok();
-            let Some(id) = id else { continue };
-            if found != Some(id) {
+        let believed = self.ledger.processes.running();
+        let believed: Vec<ProcessId> = believed.filter_map(|(_, id)| id).collect();
+        for id in believed {
+            if !self.procfs.is_alive(id) {
                 self.ledger.missed_end(id);
             }
         }

@@ -7,21 +7,17 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::{
     Agent,
-    living::{confidence, fingerprint},
+    living::{SAMPLES, confidence, fingerprint},
 };
 use crate::{
     model::{
-        finding::{Evidence, Finding, Handle, Sample, State, Verdict},
+        finding::{Evidence, Finding, Handle, Sample, Verdict},
         ids::{ProcessId, Stamp},
         process::ProcessInfo,
-        report::Report,
         resource::Kind,
     },
     source::procfs::Segment,
 };
-
-/// Segments shown with a finding.
-const SAMPLES: usize = 5;
 
 impl Agent {
     /// Looks at what there is, once for all processes that have ended meanwhile.
@@ -48,40 +44,24 @@ impl Agent {
             let sizes = left.iter().map(of);
             sizes.fold(0, |sum: u64, size| sum.saturating_add(size))
         };
+        let count = left.len() as u64;
+        let of = Arc::clone(process);
         let finding = Finding {
-            id: 0,
             fingerprint: fingerprint(process, Kind::SysvShm, &[], None),
-            state: State::Opened,
-            verdict: Verdict::Left,
-            severity: Verdict::Left.severity(),
-            process: Arc::clone(process),
-            kind: Kind::SysvShm,
-            calls: Vec::new(),
-            origin: None,
             confidence: confidence(1.0, evidence),
             verified: true,
-            first_seen: stamp,
-            last_seen: stamp,
-            open_count: left.len() as u64,
+            open_count: count,
             open_bytes: Some(bytes(|segment| segment.size)),
             resident_bytes: Some(bytes(|segment| segment.resident_bytes.unwrap_or(0))),
-            acquired_count: left.len() as u64,
-            released_count: 0,
-            oldest_age: None,
-            growth: None,
-            limit: None,
+            acquired_count: count,
             samples: left.iter().take(SAMPLES).map(sample).collect(),
-            sites: Vec::new(),
-            touched: None,
-            cgroup: None,
             suggestion: Some(
                 "remove with shmctl IPC_RMID once everybody is attached: then it goes with the last"
                     .to_owned(),
             ),
-            evidence: evidence.clone(),
+            ..Finding::of(of, Kind::SysvShm, Verdict::Left, evidence.clone(), stamp)
         };
-        let finding = self.findings.left(finding, stamp);
-        self.out.report(&Report::Finding(Box::new(finding)));
+        self.tell_left(finding, stamp);
     }
 
     /// What is older than the process was made by another of its number.

@@ -1,5 +1,7 @@
 //! Samples what every watched process uses, and keeps what the detectors know of it.
 
+use std::sync::Arc;
+
 use hashbrown::HashMap;
 
 use super::{Agent, baselines::Baselines, dead::is_own};
@@ -9,6 +11,7 @@ use crate::{
         finding::Severity,
         ids::{ProcessId, Stamp},
         memory::{Ceiling, Usage},
+        process::ProcessInfo,
         report::{Crossing, Report},
         resource::Kind,
     },
@@ -83,6 +86,15 @@ impl Watched {
             threads: false,
             timers: true,
         }
+    }
+
+    /// What each detector has said last.
+    fn outcomes(&self) -> impl Iterator<Item = (Kind, Outcome)> {
+        let others = self.others.iter();
+        let others = others.map(|(kind, monitor)| (*kind, monitor.outcome()));
+        [(Kind::HeapAnon, self.anonymous.outcome())]
+            .into_iter()
+            .chain(others)
     }
 
     /// Takes a sample of one kind; `first` is what it was when the process came into sight.
@@ -168,26 +180,20 @@ impl Usages {
 
     /// Everything of every process that a detector has spoken of.
     pub(super) fn outcomes(&self) -> Vec<(ProcessId, Kind, Outcome)> {
-        let mut outcomes = Vec::new();
-        for (process, watched) in &self.watched {
-            outcomes.push((*process, Kind::HeapAnon, watched.anonymous.outcome()));
-            for (kind, monitor) in &watched.others {
-                outcomes.push((*process, *kind, monitor.outcome()));
-            }
-        }
-        outcomes
+        let outcomes = self.watched.iter().flat_map(|(process, watched)| {
+            watched
+                .outcomes()
+                .map(|(kind, outcome)| (*process, kind, outcome))
+        });
+        outcomes.collect()
     }
 
     /// Of one process and kind.
     pub(super) fn outcome(&self, process: ProcessId, kind: Kind) -> Outcome {
-        let Some(watched) = self.watched.get(&process) else {
-            return Outcome::TooEarly;
-        };
-        if kind == Kind::HeapAnon {
-            return watched.anonymous.outcome();
-        }
-        let known = watched.others.iter().find(|(known, _)| *known == kind);
-        known.map_or(Outcome::TooEarly, |(_, monitor)| monitor.outcome())
+        let watched = self.watched.get(&process);
+        let mut outcomes = watched.into_iter().flat_map(|watched| watched.outcomes());
+        let known = outcomes.find(|(known, _)| *known == kind);
+        known.map_or(Outcome::TooEarly, |(_, outcome)| outcome)
     }
 
     /// What was sampled last.
@@ -322,7 +328,7 @@ impl Agent {
                 unchanged.or_else(|| self.procfs.thread_count(process.tgid))
             });
         }
-        (self.procfs.identity(process.tgid).ok() == Some(process)).then_some(usage)
+        self.procfs.is_alive(process).then_some(usage)
     }
 
     /// What an earlier run knew of a process that is sampled for the first time.
@@ -353,12 +359,7 @@ impl Agent {
     }
 }
 
-fn crossing(
-    alarm: Alarm,
-    size: u64,
-    process: std::sync::Arc<crate::model::process::ProcessInfo>,
-    stamp: Stamp,
-) -> Crossing {
+fn crossing(alarm: Alarm, size: u64, process: Arc<ProcessInfo>, stamp: Stamp) -> Crossing {
     let (name, value, used, severity) = match alarm {
         Alarm::Warning(value) => ("--rss-warning", value, size, Severity::Warn),
         Alarm::Critical(value) => ("--rss-critical", value, size, Severity::Error),

@@ -18,8 +18,7 @@ pub struct Probe {
     pub category: &'static str,
     /// Tracepoint name.
     pub name: &'static str,
-    /// Fields that the program reads at fixed offsets.
-    fields: &'static [(&'static str, u32)],
+    fields: Fields,
     /// Whether it is attached, and what its absence means.
     pub rank: Rank,
 }
@@ -50,60 +49,47 @@ impl Probe {
     }
 }
 
+/// Fields that a program reads at fixed offsets.
+type Fields = &'static [(&'static str, u32)];
+
 /// A program that reads the result of a system call.
 const fn exit(program: &'static str, name: &'static str, rank: Rank) -> Probe {
     let fields = &[("__syscall_nr", 8), ("ret", 16)];
-    Probe {
-        program,
-        category: "syscalls",
-        name,
-        fields,
-        rank,
-    }
+    probe(program, "syscalls", name, fields, rank)
+}
+
+/// A program that reads the arguments of a call about memory.
+const fn entry(program: &'static str, name: &'static str, fields: Fields) -> Probe {
+    probe(program, "syscalls", name, fields, Rank::Memory)
+}
+
+/// A program of `io_uring`.
+const fn uring(program: &'static str, name: &'static str, fields: Fields) -> Probe {
+    probe(program, "io_uring", name, fields, Rank::Usual)
 }
 
 const fn other(
     program: &'static str,
     category: &'static str,
     name: &'static str,
-    fields: &'static [(&'static str, u32)],
+    fields: Fields,
+) -> Probe {
+    probe(program, category, name, fields, Rank::Required)
+}
+
+const fn probe(
+    program: &'static str,
+    category: &'static str,
+    name: &'static str,
+    fields: Fields,
+    rank: Rank,
 ) -> Probe {
     Probe {
         program,
         category,
         name,
         fields,
-        rank: Rank::Required,
-    }
-}
-
-/// A program that reads the arguments of a call about memory.
-const fn entry(
-    program: &'static str,
-    name: &'static str,
-    fields: &'static [(&'static str, u32)],
-) -> Probe {
-    Probe {
-        program,
-        category: "syscalls",
-        name,
-        fields,
-        rank: Rank::Memory,
-    }
-}
-
-/// A program of `io_uring`.
-const fn uring(
-    program: &'static str,
-    name: &'static str,
-    fields: &'static [(&'static str, u32)],
-) -> Probe {
-    Probe {
-        program,
-        category: "io_uring",
-        name,
-        fields,
-        rank: Rank::Usual,
+        rank,
     }
 }
 

@@ -4,6 +4,12 @@ use super::{Procfs, stat::Stat};
 use crate::model::ids::ProcessId;
 
 impl Procfs {
+    /// Whether this very process is there, as a zombie at least.
+    pub fn is_alive(&self, process: ProcessId) -> bool {
+        self.identity(process.tgid)
+            .is_ok_and(|found| found == process)
+    }
+
     /// Whether this very process has ended and nobody has waited for it. One whose leader has ended
     /// but other threads run is none, though its state is the same.
     pub fn is_zombie(&self, process: ProcessId) -> bool {

@@ -45,6 +45,13 @@ pub struct Residency {
     pub name: Option<Vec<u8>>,
 }
 
+impl Residency {
+    /// Bytes in use, in memory or swapped out.
+    pub fn used_bytes(&self) -> u64 {
+        self.resident_bytes.saturating_add(self.swap_bytes)
+    }
+}
+
 impl Procfs {
     /// What is in each of some ranges, which are in order and have nothing in common. Nothing for a
     /// zombie. As dear as the mappings up to the last range are many, 1.4 µs each and more where
