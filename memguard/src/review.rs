@@ -165,7 +165,7 @@ struct Counted {
 fn add(sum: &mut Summary, summary: Option<&Summary>, counted: &Counted) {
     for verdict in Verdict::ALL {
         let here = counted.findings.get(&verdict).copied().unwrap_or_default();
-        let told = summary.map_or(0, |it| number(it, verdict));
+        let told = summary.map_or(0, |it| it.found(verdict));
         put(sum, verdict, here.max(told));
     }
     let left = summary.map_or(0, |it| it.left).max(counted.left);
@@ -182,12 +182,6 @@ fn add(sum: &mut Summary, summary: Option<&Summary>, counted: &Counted) {
     for reason in &it.evidence.reasons {
         doubt(&mut sum.evidence, reason);
     }
-}
-
-fn number(summary: &Summary, verdict: Verdict) -> u64 {
-    let mut named = summary.findings.iter();
-    let found = named.find(|(name, _)| *name == verdict.name());
-    found.map_or(0, |(_, count)| *count)
 }
 
 fn put(sum: &mut Summary, verdict: Verdict, more: u64) {

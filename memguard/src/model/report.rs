@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::model::{
-    finding::{Evidence, Finding, Limit, Severity},
+    finding::{Evidence, Finding, Limit, Severity, Verdict},
     ids::{ProcessId, Stamp},
     memory::Range,
     process::ProcessInfo,
@@ -188,6 +188,15 @@ pub struct Suppression {
     pub count: u64,
     /// Some of them, where they are asked for.
     pub findings: Vec<Finding>,
+}
+
+impl Summary {
+    /// Findings of one verdict.
+    pub fn found(&self, verdict: Verdict) -> u64 {
+        let same = self.findings.iter();
+        let same = same.filter(|(name, _)| *name == verdict.name());
+        same.fold(0, |sum: u64, (_, number)| sum.saturating_add(*number))
+    }
 }
 
 /// How the command of `run` ended.

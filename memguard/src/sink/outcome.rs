@@ -26,7 +26,7 @@ pub(super) fn doubted(found: &str, reasons: &[String]) -> String {
 }
 
 fn found(summary: &Summary) -> String {
-    let number = |verdict| verdict_count(summary, verdict);
+    let number = |verdict| summary.found(verdict);
     let leaks = number(Verdict::Leak);
     let leaks = (leaks > 0).then(|| count(leaks, "leak", "leaks"));
     let growing = number(Verdict::Growth);
@@ -58,15 +58,6 @@ fn found(summary: &Summary) -> String {
         .chain(more)
         .collect::<Vec<_>>()
         .join(", ")
-}
-
-/// Findings of one verdict in a summary.
-pub(super) fn verdict_count(summary: &Summary, verdict: Verdict) -> u64 {
-    let same = summary
-        .findings
-        .iter()
-        .filter(|(name, _)| *name == verdict.name());
-    same.fold(0, |sum: u64, (_, number)| sum.saturating_add(*number))
 }
 
 /// `command exited with 0; memguard exits with 23: --fail-on left`.

@@ -11,7 +11,7 @@ use crate::{
         report,
     },
     sink::{
-        outcome, sentence,
+        sentence,
         wire::scribe::{Scribe, Text},
         words,
     },
@@ -201,7 +201,7 @@ pub struct RunExit {
 
 impl Summary {
     pub(super) fn new(summary: &report::Summary, scribe: &Scribe<'_>) -> Self {
-        let number = |verdict| outcome::verdict_count(summary, verdict);
+        let number = |verdict| summary.found(verdict);
         Self {
             observed_seconds: summary.observed.as_secs_f64(),
             processes_judged: summary.processes_judged,

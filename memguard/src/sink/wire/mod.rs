@@ -40,7 +40,7 @@ use crate::{
         process::ProcessInfo,
         report::{self, Report},
     },
-    sink::{outcome, words},
+    sink::words,
 };
 
 /// Version of the format. The number before the dot changes when a reader must change.
@@ -145,7 +145,7 @@ fn severity(report: &Report) -> (&'static str, u8) {
 }
 
 fn summary_severity(summary: &report::Summary) -> Severity {
-    let found = |verdict| outcome::verdict_count(summary, verdict) > 0;
+    let found = |verdict| summary.found(verdict) > 0;
     let warn = found(Verdict::Leak) || found(Verdict::Growth) || !summary.evidence.conclusive();
     if warn { Severity::Warn } else { Severity::Info }
 }
