@@ -63,10 +63,10 @@ impl Agent {
 
     /// All of them are asked for, whichever is not there yet.
     fn are_all_named(&mut self, groups: &[GroupId]) -> bool {
-        let named = groups
+        let unnamed = groups
             .iter()
-            .map(|group| self.stacks.are_named(group.process, group.stack));
-        named.fold(true, |all, named| all && named)
+            .filter(|group| !self.stacks.are_named(group.process, group.stack));
+        unnamed.count() == 0
     }
 
     /// Handles of processes that run, by group, the oldest first.
