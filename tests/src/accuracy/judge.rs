@@ -1,0 +1,204 @@
+//! What memguard tells of one workload against what it is. Pure: lines come in as values.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Workload;
+use crate::{
+    finding::Finding,
+    lines::Lines,
+    memory::{
+        Said,
+        said::{Finds, Grows},
+    },
+    origins::stack::Stack,
+};
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It leaks, and memguard says so: the right process, kind and place.
+    Hit,
+    /// It leaks, and memguard does not say so, or takes it back.
+    Miss,
+    /// It does not leak, and memguard never says so.
+    Clean,
+    /// memguard says what is not so.
+    False,
+}
+
+/// One line of the table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Which workload.
+    pub workload: Workload,
+    /// What is to be reported, in a few words.
+    pub expected: String,
+    /// What was reported.
+    pub reported: String,
+    /// How much was lost when all was done, and how much memguard told last: handles or bytes.
+    pub held_and_told: Option<(u64, u64)>,
+    /// Seconds from the beginning of the work to the verdict.
+    pub after_seconds: Option<f64>,
+    /// Lines with verdict `aged`.
+    pub aged: usize,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// Alarms that are not so.
+    pub false_alarms: Vec<String>,
+}
+
+/// What `lines` tell of the processes of a workload that began at `begun`.
+pub fn judge(
+    workload: Workload,
+    said: &Said,
+    own: &BTreeSet<u64>,
+    lines: &Lines,
+    begun: f64,
+) -> Row {
+    let mut of_it = lines.finding_lines();
+    of_it.retain(|finding| own.contains(&finding.pid()));
+    let aged = of_it.iter().filter(|finding| finding.verdict() == "aged");
+    let aged = aged.count();
+    let mut alarms = alarms(&of_it);
+    let reported: BTreeSet<_> = alarms.iter().map(summary).collect();
+    let hits: Vec<_> = alarms.extract_if(.., |alarm| is_so(alarm, said)).collect();
+    alarms.retain(|alarm| !is_implied(alarm, said));
+    let false_alarms: Vec<_> = alarms.iter().map(|alarm| alarm.last.to_string()).collect();
+    let stands = hits.iter().any(|alarm| alarm.stands);
+    let outcome = match (workload.leaks, stands, false_alarms.is_empty()) {
+        (_, _, false) => Outcome::False,
+        (true, true, true) => Outcome::Hit,
+        (true, false, true) => Outcome::Miss,
+        (false, _, true) => Outcome::Clean,
+    };
+    Row {
+        workload,
+        expected: expected(said),
+        reported: reported.into_iter().collect::<Vec<_>>().join("; "),
+        held_and_told: held(said).zip(stands.then(|| told(&hits))),
+        after_seconds: hits
+            .iter()
+            .map(|alarm| alarm.first.written_at() - begun)
+            .reduce(f64::min),
+        aged,
+        outcome,
+        false_alarms,
+    }
+}
+
+/// A finding that was alarming at any time.
+struct Alarm<'a> {
+    first: Finding<'a>,
+    last: Finding<'a>,
+    /// It still was, in its last line.
+    stands: bool,
+}
+
+fn alarms<'a>(findings: &[Finding<'a>]) -> Vec<Alarm<'a>> {
+    let mut by_id: BTreeMap<&str, Vec<Finding<'a>>> = BTreeMap::new();
+    for finding in findings {
+        by_id.entry(finding.id()).or_default().push(*finding);
+    }
+    let alarm = |lines: Vec<Finding<'a>>| {
+        let mut alarming = lines.iter().filter(|finding| is_alarming(**finding));
+        let first = *alarming.next()?;
+        let last = *alarming.next_back().unwrap_or(&first);
+        let end = lines.last()?;
+        let stands = is_alarming(*end) && !end.is_resolved();
+        Some(Alarm {
+            first,
+            last,
+            stands,
+        })
+    };
+    by_id.into_values().filter_map(alarm).collect()
+}
+
+fn is_alarming(finding: Finding<'_>) -> bool {
+    matches!(finding.verdict(), "leak" | "growth")
+}
+
+/// Whether the workload says the same.
+fn is_so(alarm: &Alarm<'_>, said: &Said) -> bool {
+    said.finds.iter().any(|finds| is_found(alarm.last, finds))
+        || said.grows.iter().any(|grows| is_growing(alarm.last, grows))
+}
+
+fn is_found(finding: Finding<'_>, finds: &Finds) -> bool {
+    let same = finding.pid() == finds.pid && finding.verdict() == finds.verdict;
+    same && finding.resource() == finds.resource
+        && finding.kind() == finds.kind
+        && is_at(finding, &finds.function)
+}
+
+/// Some function of the program's own, for a place may be that of a library and its caller another.
+fn is_at(finding: Finding<'_>, function: &str) -> bool {
+    let frames = Stack::of(finding.0).unwrap_or_default().frames;
+    let named = |name: &String| name.contains(function);
+    // What the kernel tells of itself, like zombies, has no place.
+    function == "*"
+        || finding.resource() == "process"
+        || frames
+            .iter()
+            .any(|frame| frame.function.as_ref().is_some_and(named))
+}
+
+fn is_growing(finding: Finding<'_>, grows: &Grows) -> bool {
+    let same = finding.pid() == grows.pid && finding.verdict() == "growth";
+    let sites = finding.sites();
+    let place = sites.first().and_then(|site| site.place.clone());
+    let is_there = |(_, function): &(String, String)| {
+        function == "*" || place.is_some_and(|place| place.starts_with(function))
+    };
+    same && finding.resource() == grows.resource
+        && finding.kind() == grows.kind
+        && grows.site.as_ref().is_none_or(is_there)
+}
+
+/// Who loses mappings or threads also grows by what is in them.
+fn is_implied(alarm: &Alarm<'_>, said: &Said) -> bool {
+    let grows = |finds: &Finds| matches!(finds.resource.as_str(), "mmap" | "thread");
+    let last = alarm.last;
+    last.verdict() == "growth" && last.resource() == "heap" && said.finds.iter().any(grows)
+}
+
+fn summary(alarm: &Alarm<'_>) -> String {
+    let last = alarm.last;
+    let withdrawn = if alarm.stands { "" } else { ", withdrawn" };
+    format!(
+        "{} {}/{}{withdrawn}",
+        last.verdict(),
+        last.resource(),
+        last.kind()
+    )
+}
+
+fn expected(said: &Said) -> String {
+    let finds = said
+        .finds
+        .iter()
+        .map(|it| format!("{} {}/{}", it.verdict, it.resource, it.kind));
+    let grows = said
+        .grows
+        .iter()
+        .map(|it| format!("growth {}/{}", it.resource, it.kind));
+    finds.chain(grows).collect::<Vec<_>>().join("; ")
+}
+
+fn held(said: &Said) -> Option<u64> {
+    let lost = said.finds.iter().map(|finds| finds.count);
+    let grown = said.grows.iter().map(|grows| grows.bytes);
+    lost.chain(grown).reduce(|sum, more| sum + more)
+}
+
+fn told(hits: &[Alarm<'_>]) -> u64 {
+    let standing = hits
+        .iter()
+        .filter(|alarm| alarm.stands)
+        .map(|alarm| alarm.last);
+    let of = |finding: Finding<'_>| match finding.verdict() {
+        "growth" => finding.open_bytes().unwrap_or(0),
+        _ => finding.open_count(),
+    };
+    standing.map(of).sum()
+}
