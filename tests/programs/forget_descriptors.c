@@ -29,7 +29,7 @@ static sigset_t no_signal;
 
 /* What makes one; `forget_NAME` is the place to be named, and nothing else goes there. */
 #define KIND(name, kind, expression)                           \
-	NOINLINE static void forget_##name(void)               \
+	PLACE static void forget_##name(void)               \
 	{                                                      \
 		checked(expression, #name);                    \
 		lost.count++;                                  \
@@ -76,7 +76,7 @@ static void copies(void)
 
 /* A pair of descriptors at a time. */
 #define PAIR(name, kind, call, ...)                            \
-	NOINLINE static void forget_##name(void)               \
+	PLACE static void forget_##name(void)               \
 	{                                                      \
 		int both[2];                                   \
 		checked(call(__VA_ARGS__ both), #name);        \

@@ -31,7 +31,7 @@ static bool is_time(void)
 	return may_lose() && is_due(&next, age / 5);
 }
 
-NOINLINE static void forget_pages(void)
+PLACE static void forget_pages(void)
 {
 	mapped(MAP_PRIVATE | MAP_ANONYMOUS, -1);
 	lost.count++;
@@ -51,7 +51,7 @@ static void pages(void)
 	work(age / 20, map_pages);
 }
 
-NOINLINE static void forget_view(void)
+PLACE static void forget_view(void)
 {
 	mapped(MAP_SHARED, paper);
 	lost.count++;
@@ -85,7 +85,7 @@ static void *attached(void)
 	return place;
 }
 
-NOINLINE static void forget_attached(void)
+PLACE static void forget_attached(void)
 {
 	touch(attached(), PIECE);
 	lost.count++;
@@ -130,7 +130,7 @@ static void **list;
 
 enum { SMALL = 500, SMALL_IN_HEAP = 512, AT_ONCE = 60 };
 
-NOINLINE static void forget_object(void)
+PLACE static void forget_object(void)
 {
 	void **object = malloc(SMALL);
 
@@ -226,13 +226,13 @@ static void *waits(void *nothing)
 		thread_;                                         \
 	})
 
-NOINLINE static void forget_to_end(void)
+PLACE static void forget_to_end(void)
 {
 	started(waits);
 	lost.count++;
 }
 
-NOINLINE static void forget_to_join(void)
+PLACE static void forget_to_join(void)
 {
 	started(ends);
 	lost.count++;
@@ -266,7 +266,7 @@ static void threads_unjoined(void)
 	work(age / 20, start_unjoined);
 }
 
-NOINLINE static void forget_child(void)
+PLACE static void forget_child(void)
 {
 	if (checked(fork(), "fork") == 0)
 		_exit(0);

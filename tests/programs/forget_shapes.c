@@ -21,7 +21,7 @@ static int counted(int descriptor)
 	return descriptor;
 }
 
-NOINLINE static void forget_fast(void)
+PLACE static void forget_fast(void)
 {
 	counted(file());
 }
@@ -39,7 +39,7 @@ static void fast(void)
 	work(age / 60, lose_fast);
 }
 
-NOINLINE static void forget_slowly(void)
+PLACE static void forget_slowly(void)
 {
 	counted(file());
 }
@@ -60,7 +60,7 @@ static void slow(void)
 
 static int turn;
 
-NOINLINE static void handle_quick(void)
+PLACE static void handle_quick(void)
 {
 	int descriptor = dial();
 
@@ -78,7 +78,7 @@ static void one_in_fifty(void)
 	work(age / 150, handle_quick);
 }
 
-NOINLINE static int open_connection(void)
+PLACE static int open_connection(void)
 {
 	return dial();
 }
@@ -101,13 +101,13 @@ static void serve_for_long(void)
 /* One in twenty of a function whose others live for about an age, and are twenty-five at a time. */
 static void one_in_twenty_slow(void)
 {
-	start_peer(1e9);
+	start_peer(2.5 * age);
 	loses("socket tcp", "open_connection");
 	work(age / 30, serve_for_long);
 }
 
 /* Looks up, asks, answers; on an error it returns early. */
-NOINLINE static void handle_request(void)
+PLACE static void handle_request(void)
 {
 	int connection = dial(), failed = ++turn % 16 == 0 && may_lose();
 
@@ -127,7 +127,7 @@ static void error_path(void)
 	work(age / 60, handle_request);
 }
 
-NOINLINE static void forget_ten(void)
+PLACE static void forget_ten(void)
 {
 	REPEAT(10)
 		counted(file());
@@ -147,12 +147,12 @@ static void in_bursts(void)
 	work(age / 20, lose_in_bursts);
 }
 
-NOINLINE static void forget_here(void)
+PLACE static void forget_here(void)
 {
 	counted(file());
 }
 
-NOINLINE static int open_there(void)
+PLACE static int open_there(void)
 {
 	return file();
 }
@@ -177,7 +177,7 @@ static void two_sites(void)
 	work(age / 20, lose_here_not_there);
 }
 
-NOINLINE static void forget_in_child(void)
+PLACE static void forget_in_child(void)
 {
 	counted(file());
 }
@@ -230,7 +230,7 @@ static void forked_child(void)
 	work(age / 20, watch_child);
 }
 
-NOINLINE static void forget_in_thread(void)
+PLACE static void forget_in_thread(void)
 {
 	counted(file());
 }
@@ -262,7 +262,7 @@ static void in_thread(void)
 	work(age / 20, open_and_close);
 }
 
-NOINLINE static void forget_after_exec(void)
+PLACE static void forget_after_exec(void)
 {
 	counted(file());
 }
@@ -299,7 +299,7 @@ static void after_exec(void)
 	err(99, "execv");
 }
 
-NOINLINE static void forget_late(void)
+PLACE static void forget_late(void)
 {
 	counted(file());
 }
@@ -319,7 +319,7 @@ static void begins_late(void)
 	work(age / 20, lose_late);
 }
 
-NOINLINE static int lease(void)
+PLACE static int lease(void)
 {
 	return dial();
 }
@@ -343,7 +343,7 @@ static void lease_three(void)
 /* A pool that opens three where it closes two. */
 static void leaky_pool(void)
 {
-	start_peer(1e9);
+	start_peer(2.5 * age);
 	loses("socket tcp", "lease");
 	work(age / 20, lease_three);
 }
@@ -371,13 +371,13 @@ static void refresh_members(void)
 /* A pool that forgets some of those that it replaces. */
 static void refresh_forgets(void)
 {
-	start_peer(1e9);
+	start_peer(2.5 * age);
 	loses("socket tcp", "open_connection");
 	work(age / 20, refresh_members);
 }
 
 /* A library, as it were. */
-NOINLINE static FILE *load(const char *name)
+PLACE static FILE *load(const char *name)
 {
 	FILE *stream = fopen(name, "r");
 
@@ -386,12 +386,12 @@ NOINLINE static FILE *load(const char *name)
 	return stream;
 }
 
-NOINLINE static void tidy_caller(void)
+PLACE static void tidy_caller(void)
 {
 	fclose(load("/proc/self/exe"));
 }
 
-NOINLINE static void forgetful_caller(void)
+PLACE static void forgetful_caller(void)
 {
 	load("/proc/self/exe");
 	lost.count++;

@@ -4,6 +4,7 @@ Says what the programs in C say (work.h): "ready"; what it has lost after SPAN s
 """
 
 import asyncio
+import gc
 import os
 import random
 import select
@@ -79,8 +80,9 @@ def mixed_service(turn):
 
 
 def objects_come_and_go(turn):
-    """Leaks nothing: a dictionary at its capacity, and cycles for the collector."""
-    for number in range(300):
+    """Leaks nothing: a list at its capacity, and cycles, which are collected about once in an age."""
+    gc.set_threshold(700, 10, 3)
+    for number in range(1000):
         kept.append([number] * random.randint(1, 50))
         kept[-1].append(kept[-1])
     del kept[:-3000]

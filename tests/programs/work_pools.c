@@ -216,9 +216,9 @@ static void wave_of_lives(void)
 static void fall_silent(void)
 {
 	dismiss_due(&pool);
-	if (ages() * age < span * 0.55)
+	if (elapsed() < span * 0.55)
 		while (pool.count < POOL)
-			admit(&pool, between(0.3, 0.9) * age);
+			admit(&pool, between(0.3, 1.8) * age);
 	else
 		while (pool.count < POOL)
 			admit(&pool, 1e9);

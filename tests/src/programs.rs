@@ -51,6 +51,9 @@ fn compile(name: &str) -> String {
     fs::create_dir_all(&folder)
         .unwrap_or_else(|error| panic!("cannot make {}: {error}", folder.display()));
     let finished = folder.join(name);
+    if is_fresh(&finished) {
+        return finished.display().to_string();
+    }
     let thread = std::thread::current().id();
     let fresh = folder.join(format!("{name}.{}.{thread:?}", std::process::id()));
     let made = Command::new(compiler)
@@ -70,6 +73,14 @@ fn compile(name: &str) -> String {
     fs::rename(&fresh, &finished)
         .unwrap_or_else(|error| panic!("cannot make {}: {error}", finished.display()));
     finished.display().to_string()
+}
+
+/// Made after the last change of any source, headers included.
+fn is_fresh(program: &Path) -> bool {
+    let changed = |path: &Path| path.metadata().and_then(|data| data.modified()).ok();
+    let sources = fs::read_dir(sources()).into_iter().flatten().flatten();
+    let newest = sources.filter_map(|source| changed(&source.path())).max();
+    changed(program) > newest
 }
 
 fn compiler() -> &'static str {

@@ -63,6 +63,11 @@ pub fn judge(
     let reported: BTreeSet<_> = alarms.iter().map(summary).collect();
     let hits: Vec<_> = alarms.extract_if(.., |alarm| is_so(alarm, said)).collect();
     alarms.retain(|alarm| !is_implied(alarm, said));
+    if hits.is_empty() {
+        // It leaks, and this is said of another kind or place: a miss, and no accusation of the
+        // healthy.
+        alarms.retain(|alarm| !is_misplaced(alarm, said));
+    }
     let false_alarms: Vec<_> = alarms.iter().map(|alarm| alarm.last.to_string()).collect();
     let stands = hits.iter().any(|alarm| alarm.stands);
     let outcome = match (workload.leaks, stands, false_alarms.is_empty()) {
@@ -145,14 +150,31 @@ fn is_at(finding: Finding<'_>, function: &str) -> bool {
 
 fn is_growing(finding: Finding<'_>, grows: &Grows) -> bool {
     let same = finding.pid() == grows.pid && finding.verdict() == "growth";
-    let sites = finding.sites();
-    let place = sites.first().and_then(|site| site.place.clone());
+    let places: Vec<_> = finding
+        .sites()
+        .into_iter()
+        .filter_map(|site| site.place)
+        .collect();
+    // Not the first: which of a heap's users needed more of it from the kernel is chance.
     let is_there = |(_, function): &(String, String)| {
-        function == "*" || place.is_some_and(|place| place.starts_with(function))
+        function == "*" || places.iter().any(|place| place.starts_with(function))
     };
     same && finding.resource() == grows.resource
         && finding.kind() == grows.kind
         && grows.site.as_ref().is_none_or(is_there)
+}
+
+/// The process and the resource are right.
+fn is_misplaced(alarm: &Alarm<'_>, said: &Said) -> bool {
+    let last = alarm.last;
+    let is_of = |pid, resource: &str| last.pid() == pid && last.resource() == resource;
+    said.finds
+        .iter()
+        .any(|finds| is_of(finds.pid, &finds.resource))
+        || said
+            .grows
+            .iter()
+            .any(|grows| is_of(grows.pid, &grows.resource))
 }
 
 /// Who loses mappings or threads also grows by what is in them.

@@ -14,9 +14,9 @@ use crate::memory::{
 
 /// What a healthy process may hold more of in the last third than ever before: its peaks are not
 /// met exactly, and chance plays its part.
-const SHARE: f64 = 0.2;
+const SHARE: f64 = 0.15;
 const SLACK: u64 = 3;
-const MEMORY_SLACK: u64 = 2 << 20;
+const MEMORY_SLACK: u64 = 1 << 20;
 /// A stack of the C library, with its guard page.
 const STACK: u64 = 8 << 20;
 
