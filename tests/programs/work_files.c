@@ -87,6 +87,32 @@ static void cache_heavy_tailed(void)
 	work(age / 30, use_by_fame);
 }
 
+/* A new name each time, in any place. */
+static void use_new_file(void)
+{
+	int place = cached < CAPACITY ? cached++ : (int)(chance() * CAPACITY);
+
+	if (cache[place].descriptor)
+		shut(cache[place].descriptor);
+	cache[place].descriptor = file_in_folder(next_file++ % 100);
+}
+
+/* A cache in which any file goes for the next, full before memguard came. */
+static void cache_from_before(void)
+{
+	make_folder();
+	REPEAT(CAPACITY)
+		use_new_file();
+	work(3.0 * age / CAPACITY, use_new_file);
+}
+
+/* The same, filled while memguard looks, and full two ages after the warm-up. */
+static void cache_fills_late(void)
+{
+	make_folder();
+	work((warm + 2 * age) / CAPACITY, use_new_file);
+}
+
 static struct population files;
 static int file_number;
 
@@ -262,6 +288,8 @@ int main(int argc, char **argv)
 		{ "cache_fills", cache_fills },
 		{ "cache_turns_over", cache_turns_over },
 		{ "cache_heavy_tailed", cache_heavy_tailed },
+		{ "cache_from_before", cache_from_before },
+		{ "cache_fills_late", cache_fills_late },
 		{ "files_heavy_tailed", files_heavy_tailed },
 		{ "log_rotation", log_rotation },
 		{ "batches_short", batches_short },

@@ -78,6 +78,18 @@ static void pool_in_turn(void)
 	work(life / POOL, replace_oldest);
 }
 
+/* The same pool where memguard comes late: it was full before, and its members are as old as
+ * they happen to be. */
+static void pool_from_before(void)
+{
+	start_peer(1e9);
+	life = 4 * age;
+	begun = now();
+	while (pool.count < POOL)
+		admit(&pool, life * (pool.count + 1) / POOL);
+	work(life / POOL / 4, replace_oldest);
+}
+
 static int wanted = POOL / 2;
 
 static void resize_steady(void)
@@ -254,6 +266,7 @@ int main(int argc, char **argv)
 		{ "pool_refreshed_near", pool_refreshed_near },
 		{ "pool_refreshed_slowly", pool_refreshed_slowly },
 		{ "pool_in_turn", pool_in_turn },
+		{ "pool_from_before", pool_from_before },
 		{ "pool_resized", pool_resized },
 		{ "pool_resized_refreshed", pool_resized_refreshed },
 		{ "churn_short", churn_short },

@@ -16,7 +16,7 @@ pub struct Workload {
 
 type Named = (&'static str, &'static str);
 
-const POOLS: [Named; 15] = [
+const POOLS: [Named; 16] = [
     ("steady_pool", "a pool opened at the start and kept"),
     ("pool_refreshed_fast", "a pool replaced long before min-age"),
     ("pool_refreshed_near", "a pool replaced at about min-age"),
@@ -28,6 +28,7 @@ const POOLS: [Named; 15] = [
         "pool_in_turn",
         "a pool replaced one by one, the oldest first",
     ),
+    ("pool_from_before", "the same, full before memguard came"),
     ("pool_resized", "a pool resized once after the warm-up"),
     ("pool_resized_refreshed", "the same with members replaced"),
     ("churn_short", "connections that live for microseconds"),
@@ -43,10 +44,15 @@ const POOLS: [Named; 15] = [
     ("idle_with_many", "750 descriptors from before, idle"),
 ];
 
-const FILES: [Named; 10] = [
+const FILES: [Named; 12] = [
     ("cache_fills", "a cache of files, full after the warm-up"),
     ("cache_turns_over", "an LRU cache at capacity, all replaced"),
     ("cache_heavy_tailed", "an LRU cache, few stay for ever"),
+    ("cache_from_before", "a cache full before memguard came"),
+    (
+        "cache_fills_late",
+        "a cache full two ages after the warm-up",
+    ),
     ("files_heavy_tailed", "most files short, some very long"),
     (
         "log_rotation",
@@ -59,8 +65,9 @@ const FILES: [Named; 10] = [
     ("copies_closed_later", "dup and fcntl, closed later"),
 ];
 
-const MEMORY: [Named; 9] = [
+const MEMORY: [Named; 10] = [
     ("mapped_files", "a cache of mapped files at capacity"),
+    ("mapped_files_fill", "the same, full after three ages"),
     ("scratch_buffers", "buffers mapped for as long as a task"),
     ("arenas_stay", "arenas that grow in the warm-up and stay"),
     ("table_loaded", "realloc that ends with the warm-up"),
