@@ -12,7 +12,7 @@ use std::{
 use memguard_tests::{
     Lines, Memguard, Running,
     accuracy::{
-        Outcome, Report, Staff, Times, digest,
+        Outcome, Report, Staff, Times, Worker, digest,
         table::{Circumstances, digest_of, tables, write_page},
         times::{LONG, SHORT},
     },
@@ -126,9 +126,9 @@ fn assert_true(staff: &Staff) {
     let (leaking, healthy): (Vec<_>, Vec<_>) = workers.partition(|it| it.workload.leaks);
     println!("{} leaking, {} healthy", leaking.len(), healthy.len());
     assert!(leaking.len() >= ENOUGH && healthy.len() >= ENOUGH);
-    let least = staff.workers.iter().map(|worker| worker.looks()).min();
+    let least = staff.workers.iter().map(Worker::looks).min();
     assert!(least >= Some(10), "hardly a look: {least:?}");
-    let untrue: Vec<_> = staff.workers.iter().flat_map(|it| it.untrue()).collect();
+    let untrue: Vec<_> = staff.workers.iter().flat_map(Worker::untrue).collect();
     assert!(untrue.is_empty(), "{}", untrue.join("\n"));
 }
 

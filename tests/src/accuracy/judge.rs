@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Workload;
 use crate::{
     finding::Finding,
-    lines::Lines,
     memory::{
         Said,
         said::{Finds, Grows},
@@ -47,19 +46,11 @@ pub struct Row {
     pub false_alarms: Vec<String>,
 }
 
-/// What `lines` tell of the processes of a workload that began at `begun`.
-pub fn judge(
-    workload: Workload,
-    said: &Said,
-    own: &BTreeSet<u64>,
-    lines: &Lines,
-    begun: f64,
-) -> Row {
-    let mut of_it = lines.finding_lines();
-    of_it.retain(|finding| own.contains(&finding.pid()));
+/// What the lines about its processes tell of a workload that began at `begun`.
+pub fn judge(workload: Workload, said: &Said, of_it: &[Finding<'_>], begun: f64) -> Row {
     let aged = of_it.iter().filter(|finding| finding.verdict() == "aged");
     let aged = aged.count();
-    let mut alarms = alarms(&of_it);
+    let mut alarms = alarms(of_it);
     let reported: BTreeSet<_> = alarms.iter().map(summary).collect();
     let hits: Vec<_> = alarms.extract_if(.., |alarm| is_so(alarm, said)).collect();
     alarms.retain(|alarm| !is_implied(alarm, said));

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Outcome, Row, Staff, judge::judge};
-use crate::lines::Lines;
+use super::{Outcome, Row, Staff, Worker, judge::judge};
+use crate::{finding::Finding, lines::Lines};
 
-/// All rows, and what belongs to no workload.
+/// All rows.
 #[derive(Debug)]
 pub struct Report {
     /// One for each workload, in the order of the catalogue.
@@ -19,23 +19,21 @@ impl Report {
     ///
     /// # Panics
     ///
-    /// When an alarm is of a process that no workload has.
+    /// When a finding is of a process that no workload has.
     pub fn of(staff: &Staff, lines: &Lines, begun: f64) -> Self {
         let roots = staff.workers.iter().map(|worker| u64::from(worker.pid));
         let owners = owners(roots.collect(), lines);
-        let row = |worker: &super::Worker| {
-            let root = u64::from(worker.pid);
-            let own = owners.iter().filter(|(_, owner)| **owner == root);
-            let own = own.map(|(pid, _)| *pid).collect();
-            judge(worker.workload, &worker.said(), &own, lines, begun)
+        let mut findings: BTreeMap<u64, Vec<Finding<'_>>> = BTreeMap::new();
+        for finding in lines.finding_lines() {
+            let owner = owners.get(&finding.pid());
+            let owner = owner.unwrap_or_else(|| panic!("of no workload: {finding}"));
+            findings.entry(*owner).or_default().push(finding);
+        }
+        let row = |worker: &Worker| {
+            let of_it = findings.get(&u64::from(worker.pid));
+            let of_it = of_it.map_or(&[][..], Vec::as_slice);
+            judge(worker.workload, &worker.said(), of_it, begun)
         };
-        let findings = lines.finding_lines();
-        let strange = findings.iter().find(|it| !owners.contains_key(&it.pid()));
-        assert!(
-            strange.is_none(),
-            "of no workload: {}",
-            strange.map_or_else(String::new, ToString::to_string)
-        );
         Self {
             rows: staff.workers.iter().map(row).collect(),
         }

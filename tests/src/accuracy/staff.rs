@@ -173,6 +173,15 @@ impl Staff {
     }
 }
 
+impl Drop for Staff {
+    fn drop(&mut self) {
+        // All end together, instead of one after the other as their guards go.
+        for worker in &mut self.workers {
+            worker.driven.as_mut().map(Driven::end_input);
+        }
+    }
+}
+
 /// The names of those that have to be compiled, each once.
 fn compiled(all: &[Workload]) -> Vec<&'static str> {
     let stem = |workload: &Workload| {

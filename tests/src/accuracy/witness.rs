@@ -84,7 +84,7 @@ impl Look {
     }
 }
 
-/// "socket:[7]" is a socket, "anon_inode:[eventpoll]" an epoll, and what has a path a path.
+/// What stands behind `socket:[7]` and `anon_inode:[eventpoll]`; what has a path is a path.
 fn class(target: &str) -> String {
     let target = target.strip_prefix("anon_inode:").unwrap_or(target);
     let name = target.trim_start_matches('[');
