@@ -9,8 +9,9 @@ use std::{
 use sha2::{Digest as _, Sha256};
 
 /// Modules of the agent that decide on verdicts; each is a file, a directory, or both.
-const MODULES: [&str; 6] = [
+const MODULES: [&str; 7] = [
     "detect",
+    "ledger/lives",
     "ledger/population",
     "findings",
     "pipeline/living",
