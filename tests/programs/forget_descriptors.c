@@ -146,34 +146,13 @@ static void send_files(void)
 {
 	for (;;) {
 		int descriptor = file();
-		char byte = 0, room[CMSG_SPACE(sizeof descriptor)] = { 0 };
-		struct iovec piece = { .iov_base = &byte, .iov_len = 1 };
-		struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1, .msg_control = room,
-					  .msg_controllen = sizeof room };
-		struct cmsghdr *head = CMSG_FIRSTHDR(&message);
 
-		*head = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
-					  .cmsg_len = CMSG_LEN(sizeof descriptor) };
-		memcpy(CMSG_DATA(head), &descriptor, sizeof descriptor);
-		checked(sendmsg(mail, &message, 0), "sendmsg");
+		send_descriptor(mail, descriptor);
 		shut(descriptor);
 	}
 }
 
-static int from_mail(void)
-{
-	char byte, room[CMSG_SPACE(sizeof(int))];
-	struct iovec piece = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1, .msg_control = room,
-				  .msg_controllen = sizeof room };
-	int descriptor;
-
-	checked(recvmsg(mail, &message, 0), "recvmsg");
-	memcpy(&descriptor, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof descriptor);
-	return descriptor;
-}
-
-KIND(received_files, "fd file", from_mail())
+KIND(received_files, "fd file", receive_descriptor(mail))
 
 /* Descriptors that came with a message. */
 static void received(void)

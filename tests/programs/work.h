@@ -239,6 +239,45 @@ static inline int dial(void)
 	return connected_to(&peer_address);
 }
 
+/* One byte, and room for one descriptor with it. */
+struct mail {
+	char byte, room[CMSG_SPACE(sizeof(int))];
+	struct iovec piece;
+	struct msghdr message;
+};
+
+static inline struct msghdr *prepared(struct mail *mail)
+{
+	memset(mail, 0, sizeof *mail);
+	mail->piece = (struct iovec){ .iov_base = &mail->byte, .iov_len = 1 };
+	mail->message = (struct msghdr){ .msg_iov = &mail->piece, .msg_iovlen = 1, .msg_control = mail->room,
+					 .msg_controllen = sizeof mail->room };
+	return &mail->message;
+}
+
+static inline void send_descriptor(int socket, int descriptor)
+{
+	struct mail mail;
+	struct cmsghdr *head = CMSG_FIRSTHDR(prepared(&mail));
+
+	*head = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
+				  .cmsg_len = CMSG_LEN(sizeof descriptor) };
+	memcpy(CMSG_DATA(head), &descriptor, sizeof descriptor);
+	checked(sendmsg(socket, &mail.message, 0), "sendmsg");
+}
+
+/* Ends the process when nobody sends any more. */
+static inline int receive_descriptor(int socket)
+{
+	struct mail mail;
+	int descriptor;
+
+	if (checked(recvmsg(socket, prepared(&mail), 0), "recvmsg") == 0)
+		_exit(0);
+	memcpy(&descriptor, CMSG_DATA(CMSG_FIRSTHDR(&mail.message)), sizeof descriptor);
+	return descriptor;
+}
+
 /* A directory of this process's own, in the one that the command line names. */
 static char folder[PATH_MAX];
 

@@ -213,35 +213,6 @@ static void timers_deleted(void)
 
 static int to_worker;
 
-/* One message with one descriptor, or none where the other side has gone. */
-static void send_descriptor(int socket, int descriptor)
-{
-	char byte = 0, room[CMSG_SPACE(sizeof descriptor)] = { 0 };
-	struct iovec piece = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1, .msg_control = room,
-				  .msg_controllen = sizeof room };
-	struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-
-	*head = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
-				  .cmsg_len = CMSG_LEN(sizeof descriptor) };
-	memcpy(CMSG_DATA(head), &descriptor, sizeof descriptor);
-	checked(sendmsg(socket, &message, 0), "sendmsg");
-}
-
-static int receive_descriptor(int socket)
-{
-	char byte, room[CMSG_SPACE(sizeof(int))];
-	struct iovec piece = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1, .msg_control = room,
-				  .msg_controllen = sizeof room };
-	int descriptor;
-
-	if (checked(recvmsg(socket, &message, 0), "recvmsg") == 0)
-		_exit(0);
-	memcpy(&descriptor, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof descriptor);
-	return descriptor;
-}
-
 /* Keeps what it gets for a while, and gives it back when the next ones have come. */
 static void serve_descriptors(void)
 {

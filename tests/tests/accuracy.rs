@@ -15,6 +15,7 @@ use memguard_tests::{
         Outcome, Report, Staff, Times, Worker, digest,
         table::{Circumstances, digest_of, tables, write_page},
         times::{LONG, SHORT},
+        workloads::is_complete,
     },
     lines::text,
     machine,
@@ -51,6 +52,7 @@ fn a_long_look_is_written_down() {
     let Some(_alone) = machine::ready() else {
         return;
     };
+    assert!(is_complete(), "a table is of all workloads");
     let (report, lines) = look(&LONG);
     let circumstances = Circumstances {
         when: text(&lines.all()[0], "/timestamp").to_owned(),
@@ -125,7 +127,8 @@ fn assert_true(staff: &Staff) {
     let workers = staff.workers.iter();
     let (leaking, healthy): (Vec<_>, Vec<_>) = workers.partition(|it| it.workload.leaks);
     println!("{} leaking, {} healthy", leaking.len(), healthy.len());
-    assert!(leaking.len() >= ENOUGH && healthy.len() >= ENOUGH);
+    let enough = leaking.len() >= ENOUGH && healthy.len() >= ENOUGH;
+    assert!(enough || !is_complete(), "not enough to judge by");
     let least = staff.workers.iter().map(Worker::looks).min();
     assert!(least >= Some(10), "hardly a look: {least:?}");
     let untrue: Vec<_> = staff.workers.iter().flat_map(Worker::untrue).collect();

@@ -215,3 +215,87 @@ fn told(hits: &[Alarm<'_>]) -> u64 {
     };
     standing.map(of).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Outcome, Row, judge};
+    use crate::{accuracy::Workload, lines::Lines, memory::Said};
+
+    const LEAKING: &str = "finds 7 leak fd file 9 * forget_here\n";
+
+    fn line(id: &str, second: u64, words: &str) -> Value {
+        let [verdict, kind, function, count, state] = words.split(' ').collect::<Vec<_>>()[..]
+        else {
+            panic!("{words}");
+        };
+        let finding = json!({"id": id, "verdict": verdict, "resource": "fd", "kind": kind,
+            "open_count": count.parse::<u64>().unwrap(), "state": state});
+        let stack = json!({"complete": true, "frames": [{"function": "open", "offset": "0x1"},
+            {"function": function, "offset": "0x2", "application": true}]});
+        json!({"event_name": "memguard.finding.updated", "body": words, "process": {"pid": 7},
+            "timestamp": format!("1970-01-01T00:00:{second:02}Z"),
+            "memguard": {"finding": finding, "stack": stack}})
+    }
+
+    fn row(said: &str, told: &[(&str, &str)]) -> Row {
+        let lines = told
+            .iter()
+            .zip(1..)
+            .map(|((id, words), second)| line(id, second, words));
+        let lines = Lines::of(lines.collect());
+        let workload = Workload {
+            program: "x.c",
+            name: "x",
+            leaks: !said.is_empty(),
+            shows: "",
+        };
+        judge(workload, &Said::of(said), &lines.finding_lines(), 0.0)
+    }
+
+    /// A hit stands at the end, and says where; its numbers are those of the first and last line.
+    #[test]
+    fn a_hit_is_of_the_right_kind_and_place_and_stands() {
+        let aged = ("a", "aged file forget_here 3 open");
+        let early = ("a", "leak file forget_here 4 open");
+        let late = ("a", "leak file forget_here 8 open");
+        let found = row(LEAKING, &[aged, early, late]);
+        assert_eq!((found.outcome, found.aged), (Outcome::Hit, 1));
+        assert_eq!(found.held_and_told, Some((9, 8)));
+        assert_eq!(found.after_seconds, Some(2.0));
+        for (told, why) in [
+            (vec![], "nothing"),
+            (vec![aged], "age alone"),
+            (
+                vec![early, ("a", "leak file forget_here 0 resolved")],
+                "withdrawn",
+            ),
+            (vec![("a", "leak file other 9 open")], "another place"),
+            (vec![("a", "leak pipe forget_here 9 open")], "another kind"),
+        ] {
+            let missed = row(LEAKING, &told);
+            assert_eq!(
+                (missed.outcome, missed.held_and_told),
+                (Outcome::Miss, None),
+                "{why}"
+            );
+        }
+    }
+
+    /// What is not so is false, beside a hit too, and even if it is taken back.
+    #[test]
+    fn a_false_alarm_is_false_for_ever() {
+        let hit = ("a", "leak file forget_here 8 open");
+        let other = ("b", "leak file other 2 open");
+        let gone = ("b", "leak file other 0 resolved");
+        let both = row(LEAKING, &[hit, other, gone]);
+        assert_eq!((both.outcome, both.false_alarms.len()), (Outcome::False, 1));
+        assert_eq!(both.held_and_told, Some((9, 8)));
+        assert_eq!(row("", &[other, gone]).outcome, Outcome::False);
+        assert_eq!(
+            row("", &[("b", "aged file other 2 open")]).outcome,
+            Outcome::Clean
+        );
+    }
+}

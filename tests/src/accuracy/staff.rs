@@ -106,7 +106,7 @@ impl Staff {
     /// Starts everything, and lets nothing begin.
     pub fn hire(times: &Times) -> Self {
         let scratch = Scratch::new();
-        let all = workloads::all();
+        let all = workloads::chosen();
         let servers: Vec<_> = all.iter().filter(|one| one.program == "server").collect();
         let servers: Vec<_> = servers.iter().map(|one| one.name).collect();
         // What needs no order goes side by side.

@@ -1,6 +1,11 @@
 //! The catalogue: every workload, whether it leaks, and what it is there to show. What exactly it
 //! loses it says itself.
 
+use std::env;
+
+/// Names of workloads, with commas between: only these, to look at one of them.
+const CHOICE: &str = "MEMGUARD_WORKLOADS";
+
 /// One program that works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Workload {
@@ -143,22 +148,41 @@ const LOST_MEMORY: [Named; 10] = [
     ("timers", "POSIX timers never deleted"),
 ];
 
-const SHAPES: [Named; 14] = [
-    ("fast", "sixty in an age"),
-    ("slow", "one in an age"),
+const CONNECTIONS: [Named; 5] = [
     ("one_in_fifty", "1 in 50 of one function, others short"),
     ("one_in_twenty_slow", "1 in 20, others live an age"),
     ("error_path", "the error path, 1 in 16 requests"),
+    ("leaky_pool", "opens three, closes two"),
+    ("refresh_forgets", "a pool that forgets 1 in 3 it replaces"),
+];
+
+const SHAPES: [Named; 9] = [
+    ("fast", "sixty in an age"),
+    ("slow", "one in an age"),
     ("in_bursts", "ten every one and a half ages"),
     ("two_sites", "one of two sites of one process"),
     ("forked_child", "a child forked after memguard came"),
     ("in_thread", "one of two threads"),
     ("after_exec", "after an exec under memguard's eyes"),
     ("begins_late", "nothing for half the time"),
-    ("leaky_pool", "opens three, closes two"),
-    ("refresh_forgets", "a pool that forgets 1 in 3 it replaces"),
     ("two_callers", "one of two callers of a library function"),
 ];
+
+/// Those that the environment names in `MEMGUARD_WORKLOADS`, else all.
+pub fn chosen() -> Vec<Workload> {
+    let Ok(choice) = env::var(CHOICE) else {
+        return all();
+    };
+    let mut chosen = all();
+    chosen.retain(|workload| choice.split(',').any(|name| name == workload.name));
+    println!("{CHOICE}: {} of the workloads", chosen.len());
+    chosen
+}
+
+/// Whether all are at work.
+pub fn is_complete() -> bool {
+    env::var_os(CHOICE).is_none()
+}
 
 /// All of them, the healthy ones first.
 pub fn all() -> Vec<Workload> {
@@ -190,6 +214,7 @@ pub fn all() -> Vec<Workload> {
     add("forget_descriptors.c", true, &DESCRIPTORS);
     add("forget_memory.c", true, &LOST_MEMORY);
     add("forget_shapes.c", true, &SHAPES);
+    add("forget_connections.c", true, &CONNECTIONS);
     add(
         "work_exceptions.cc",
         true,
