@@ -51,14 +51,17 @@ pub fn judge(workload: Workload, said: &Said, of_it: &[Finding<'_>], begun: f64)
     let aged = of_it.iter().filter(|finding| finding.verdict() == "aged");
     let aged = aged.count();
     let mut alarms = alarms(of_it);
-    let reported: BTreeSet<_> = alarms.iter().map(summary).collect();
     let hits: Vec<_> = alarms.extract_if(.., |alarm| is_so(alarm, said)).collect();
+    let mut reported: BTreeSet<_> = hits.iter().map(summary).collect();
     alarms.retain(|alarm| !is_implied(alarm, said));
     if hits.is_empty() {
         // It leaks, and this is said of another kind or place: a miss, and no accusation of the
         // healthy.
-        alarms.retain(|alarm| !is_misplaced(alarm, said));
+        let misplaced = alarms.extract_if(.., |alarm| is_misplaced(alarm, said));
+        reported
+            .extend(misplaced.map(|alarm| format!("{} from {}", summary(&alarm), place(&alarm))));
     }
+    reported.extend(alarms.iter().map(summary));
     let false_alarms: Vec<_> = alarms.iter().map(|alarm| alarm.last.to_string()).collect();
     let stands = hits.iter().any(|alarm| alarm.stands);
     let outcome = match (workload.leaks, stands, false_alarms.is_empty()) {
@@ -153,6 +156,13 @@ fn is_growing(finding: Finding<'_>, grows: &Grows) -> bool {
     same && finding.resource() == grows.resource
         && finding.kind() == grows.kind
         && grows.site.as_ref().is_none_or(is_there)
+}
+
+/// The function that it names.
+fn place(alarm: &Alarm<'_>) -> String {
+    let stack = Stack::of(alarm.last.0).unwrap_or_default();
+    let frame = stack.application().cloned().unwrap_or_default();
+    frame.function.unwrap_or_else(|| "nowhere".to_owned())
 }
 
 /// The process and the resource are right.

@@ -146,17 +146,20 @@ fn head(circumstances: &Circumstances, report: &Report) -> String {
     } = circumstances;
     let date = when.split('T').next().unwrap_or(when);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').nth(1).unwrap_or("unknown");
     let processors = std::thread::available_parallelism().map_or(0, usize::from);
     let options = times.options().join(" ");
     let (seconds, all) = ((times.span + times.settled).as_secs(), report.rows.len());
     format!(
         "# Accuracy
 
-Written by `cargo xtask accuracy`; do not edit. {date}, Linux {}, {processors} processors.
+Written by `cargo xtask accuracy`; do not edit. {date}, Linux {}, {processors} processors, load
+average {load} over the last five minutes.
 {DIGEST}{digest}`
 
-{all} workloads run side by side for {seconds} seconds under one `memguard watch {options}`, with
-other work on the machine. They are the programs `work*` and `forget*` in `tests/programs`, where each
+{all} workloads run side by side for {seconds} seconds under one `memguard watch {options}`.
+They are the programs `work*` and `forget*` in `tests/programs`, where each
 is described, and real servers with a few clients; an *age* is `--min-age`, by which all their paces are
 measured. What a workload loses it says itself, and `/proc` has to show the same, without memguard's
 help, or the run is void.

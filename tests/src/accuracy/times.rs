@@ -23,7 +23,7 @@ pub const SHORT: Times = Times {
     warm_up: Duration::from_secs(4),
     min_age: Duration::from_secs(3),
     interval: Duration::from_millis(500),
-    span: Duration::from_secs(25),
+    span: Duration::from_secs(24),
     settled: Duration::from_secs(4),
 };
 
@@ -70,7 +70,7 @@ mod tests {
     fn times_are_said_as_each_side_takes_them() {
         let short = "--warm-up 4s --min-age 3s -i 500ms";
         assert_eq!(SHORT.options().join(" "), short);
-        assert_eq!(SHORT.words(), ["3", "4", "25"]);
+        assert_eq!(SHORT.words(), ["3", "4", "24"]);
         let long = "--warm-up 30s --min-age 20s -i 2s";
         assert_eq!(LONG.options().join(" "), long);
     }
