@@ -29,6 +29,7 @@ pub mod screen;
 pub mod sink;
 pub mod source;
 pub mod state;
+pub mod suggest;
 pub mod suppress;
 pub mod touches;
 pub mod verify;

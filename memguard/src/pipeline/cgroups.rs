@@ -94,7 +94,6 @@ impl Agent {
         let finding = Finding {
             fingerprint: crate::findings::fingerprint(parts),
             cgroup: Some(cgroup),
-            suggestion: Some("look which of its processes become larger, or more".to_owned()),
             ..finding
         };
         self.tell(group, finding, now);

@@ -17,6 +17,7 @@ use crate::{
         resource::{Call, Kind},
     },
     origin,
+    suggest::suggest,
 };
 
 /// What all findings of one end share.
@@ -116,7 +117,8 @@ impl Agent {
     }
 
     /// Of what ended, which has no life.
-    pub(super) fn tell_left(&mut self, finding: Finding, stamp: Stamp) {
+    pub(super) fn tell_left(&mut self, mut finding: Finding, stamp: Stamp) {
+        finding.suggestion = suggest(&finding);
         let finding = self.findings.left(finding, stamp);
         self.out.report(&Report::Finding(Box::new(finding)));
     }
@@ -135,8 +137,6 @@ impl Agent {
         let population = self.ledger.populations.get(group);
         let calls = calls(held.iter().map(|held| held.acquired.call));
         let fact = if end.verified { 1.0 } else { 0.5 };
-        let inherited = verdict == Verdict::Inherited;
-        let advice = "open it with O_CLOEXEC, so that exec closes it";
         let finding = Finding {
             verdict,
             confidence: confidence(fact, &end.evidence),
@@ -151,7 +151,6 @@ impl Agent {
                 .take(SAMPLES)
                 .map(|h| sample(h, None, end.stamp))
                 .collect(),
-            suggestion: inherited.then(|| advice.to_owned()),
             ..end.finding(
                 group.kind,
                 calls,

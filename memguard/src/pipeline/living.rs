@@ -24,6 +24,7 @@ use crate::{
         kernel,
         procfs::{Seen, fold_target, socket_inode},
     },
+    suggest::suggest,
     verify::{self, Witness},
 };
 
@@ -233,12 +234,12 @@ impl Agent {
         finding.verdict = evidence.verdict;
         finding.severity = evidence.verdict.severity();
         finding.confidence = confidence(evidence.confidence, &finding.evidence);
-        finding.suggestion = suggestion(&finding);
         self.tell(group, finding, now);
     }
 
     /// What was judged of a group, where that is worth telling.
-    pub(super) fn tell(&mut self, group: GroupId, finding: Finding, now: Stamp) {
+    pub(super) fn tell(&mut self, group: GroupId, mut finding: Finding, now: Stamp) {
+        finding.suggestion = suggest(&finding);
         if let Some(finding) = self.findings.judged(group, finding, now) {
             self.out.report(&Report::Finding(Box::new(finding)));
         }
@@ -432,25 +433,4 @@ pub(super) fn confidence(confidence: f64, evidence: &Evidence) -> f64 {
     } else {
         confidence / 2.0
     }
-}
-
-/// One line that is right, or none.
-fn suggestion(finding: &Finding) -> Option<String> {
-    if finding.verdict != Verdict::Leak {
-        return None;
-    }
-    let waiting = |sample: &&Sample| {
-        sample
-            .target
-            .as_ref()
-            .is_some_and(|target| target.ends_with("CLOSE_WAIT"))
-    };
-    if finding.samples.iter().any(|sample| waiting(&sample)) {
-        return Some("the peer has closed; close the socket once read returns 0".to_owned());
-    }
-    let calls: Vec<_> = finding.calls.iter().map(|call| call.name()).collect();
-    let calls = calls.join(" and ");
-    Some(format!(
-        "close what {calls} returned on every path, error paths included"
-    ))
 }

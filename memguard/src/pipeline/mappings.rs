@@ -231,7 +231,6 @@ impl Agent {
         let ceiling = self.procfs.map_ceiling(group.process.tgid);
         Finding {
             fingerprint: fingerprint(&process, kind, &calls, origin.as_ref()),
-            suggestion: Some(suggestion(&calls).to_owned()),
             calls,
             origin,
             verified: verified.complete,
@@ -283,17 +282,6 @@ fn samples(verified: &Verified, now: Stamp) -> Vec<Sample> {
                 .map(|name| String::from_utf8_lossy(name).into_owned()),
         });
     sampled.collect()
-}
-
-/// One line that is right.
-fn suggestion(calls: &[Call]) -> &'static str {
-    match calls {
-        [Call::Shmat] => "detach with shmdt what shmat returned, on every path",
-        [Call::Mmap] => {
-            "unmap what mmap returned on every path; malloc maps large blocks one by one: there, free it"
-        }
-        _ => "unmap what mmap or mremap returned on every path",
-    }
 }
 
 impl Agent {
