@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::model::{
+    course::Course,
     ids::Stamp,
     memory::Range,
     origin::Origin,
@@ -275,6 +276,8 @@ pub struct Finding {
     pub oldest_age: Option<Duration>,
     /// How fast the count grows.
     pub growth: Option<Growth>,
+    /// The count over time, or of growth the size in bytes.
+    pub history: Option<Course>,
     /// The limit it is heading for.
     pub limit: Option<Limit>,
     /// Some of the handles, oldest first.
@@ -320,6 +323,7 @@ impl Finding {
             released_count: 0,
             oldest_age: None,
             growth: None,
+            history: None,
             limit: None,
             samples: Vec::new(),
             sites: Vec::new(),

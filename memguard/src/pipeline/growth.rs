@@ -81,6 +81,7 @@ impl Agent {
             return;
         }
         let finding = Finding {
+            history: self.usages.course(group.process, group.kind),
             touched: touchers.map(|touchers| self.describe_touched(&touchers)),
             ..self.describe_growth(group, growth, ranked, now)
         };

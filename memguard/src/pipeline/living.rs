@@ -279,6 +279,7 @@ impl Agent {
             released_count: population.released,
             oldest_age: survivors.first().map(|held| now.since(held.acquired.stamp)),
             growth,
+            history: self.piles.get(group).and_then(History::course),
             limit: self.limit(group.process, growth),
             samples: self.samples(group, survivors, seen, now),
             ..Finding::of(process, kind, Verdict::Aged, evidence, now)

@@ -242,7 +242,17 @@ fn style(colour: bool) -> TextStyle {
     TextStyle {
         colour,
         columns: columns(),
+        unicode: is_unicode(),
     }
+}
+
+/// What the locale says about characters: the first of its variables that is set decides.
+fn is_unicode() -> bool {
+    let variables = ["LC_ALL", "LC_CTYPE", "LANG"].map(std::env::var_os);
+    let mut set = variables.into_iter().flatten();
+    let locale = set.find(|value| !value.is_empty()).unwrap_or_default();
+    let locale = locale.to_string_lossy().to_ascii_uppercase();
+    locale.contains("UTF-8") || locale.contains("UTF8")
 }
 
 fn colours(when: Colour, stream: impl io::IsTerminal) -> bool {

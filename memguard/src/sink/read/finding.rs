@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{lines::shown, model::seconds, wire};
 use crate::{
     model::{
+        course::{Course, STEPS},
         finding::{Finding, Growth, Handle, Limit, Sample, Site, State, Trend, Verdict},
         ids::Stamp,
         memory::Range,
@@ -71,6 +72,7 @@ pub(super) fn finding(
         released_count: it.released_count.unwrap_or_default(),
         oldest_age: seconds(it.oldest_age_seconds),
         growth: it.growth.map(growth),
+        history: it.history.and_then(history),
         limit: it.limit.map(limit),
         samples: it.samples.into_iter().flatten().map(sample).collect(),
         sites: it
@@ -105,6 +107,17 @@ fn growth(growth: wire::Growth) -> Growth {
         window: seconds(growth.window_seconds).unwrap_or_default(),
         trend,
     }
+}
+
+/// A file may have any number of counts; a line has room for the newest.
+fn history(history: wire::History) -> Option<Course> {
+    let mut counts = history.counts?;
+    counts.drain(..counts.len().saturating_sub(STEPS));
+    Some(Course {
+        from: Stamp(0),
+        interval: seconds(history.interval_seconds)?,
+        counts,
+    })
 }
 
 fn limit(limit: wire::Limit) -> Limit {

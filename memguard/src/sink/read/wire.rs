@@ -102,6 +102,7 @@ pub(super) struct Finding {
     pub(super) released_count: Option<u64>,
     pub(super) oldest_age_seconds: Option<f64>,
     pub(super) growth: Option<Growth>,
+    pub(super) history: Option<History>,
     pub(super) limit: Option<Limit>,
     pub(super) samples: Option<Vec<Sample>>,
     pub(super) sites: Option<Vec<Site>>,
@@ -119,6 +120,12 @@ pub(super) struct Growth {
     pub(super) shape: Option<String>,
     pub(super) samples: Option<u64>,
     pub(super) baseline: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct History {
+    pub(super) interval_seconds: Option<f64>,
+    pub(super) counts: Option<Vec<u64>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::subjects::{SECOND, process, unknown_process};
 use crate::model::{
+    course::{Course, STEPS},
     finding::{
         Evidence, Finding, Growth, Handle, Limit, Sample, Severity, Site, State, TouchSite,
         Touched, Trend, Verdict,
@@ -36,6 +37,16 @@ fn limit() -> Limit {
         used: 240,
         exhausted_in,
         uncertainty: None,
+    }
+}
+
+/// The newest 32, two seconds apart.
+fn history(counts: impl Iterator<Item = u64>) -> Course {
+    let counts: Vec<u64> = counts.collect();
+    Course {
+        from: Stamp(438 * SECOND),
+        interval: Duration::from_secs(2),
+        counts: counts[counts.len().saturating_sub(STEPS)..].to_vec(),
     }
 }
 
@@ -74,6 +85,7 @@ pub(in crate::sink) fn finding() -> Finding {
             window: Duration::from_secs(70),
             trend: None,
         }),
+        history: Some(history((0..36).map(|step| step * step / 6 + 5))),
         limit: Some(limit()),
         samples: [37, 38, 139, 140].map(sample).into(),
         sites: Vec::new(),
@@ -144,6 +156,7 @@ fn bare_finding() -> Finding {
         verified: false,
         oldest_age: None,
         growth: None,
+        history: None,
         limit: None,
         samples: vec![untold],
         suggestion: None,
@@ -190,6 +203,7 @@ pub(in crate::sink) fn growth() -> Finding {
             window: Duration::from_secs(20),
             trend: Some(trend),
         }),
+        history: Some(history((5..16).map(|step| (step * 5 + 2) << 20))),
         limit: Some(Limit {
             name: "memory.max",
             value: 256 << 20,

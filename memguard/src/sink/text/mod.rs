@@ -13,6 +13,7 @@ mod finding;
 mod page;
 mod review;
 mod sites;
+mod sparkline;
 mod summary;
 mod table;
 mod wrap;

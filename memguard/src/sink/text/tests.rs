@@ -24,6 +24,7 @@ fn columns(columns: u16) -> TextStyle {
     TextStyle {
         colour: false,
         columns,
+        ..TextStyle::default()
     }
 }
 
@@ -85,6 +86,7 @@ fn golden_in_colour() {
     let style = TextStyle {
         colour: true,
         columns: 80,
+        ..TextStyle::default()
     };
     let text = shown(&testing::reports(), style, Live::Yes);
     testing::check_golden("colour.txt", &text.replace('\u{1b}', "^["));
@@ -226,7 +228,7 @@ proptest! {
         colour: bool,
     ) {
         let reports = testing::hostile_reports(&text, length);
-        let text = shown(&reports, TextStyle { colour, columns: width }, Live::Yes);
+        let text = shown(&reports, TextStyle { colour, columns: width, ..TextStyle::default() }, Live::Yes);
         let escapes = ["\u{1b}[1;31m", "\u{1b}[33m", "\u{1b}[32m", "\u{1b}[2m", "\u{1b}[0m"];
         let plain = escapes.iter().fold(text, |text, escape| text.replace(escape, ""));
         check_lines(&plain, usize::from(width).max(40));
