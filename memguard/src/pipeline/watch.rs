@@ -19,7 +19,7 @@ use crate::{
     files,
     model::{
         finding::Verdict,
-        report::{Report, Summary},
+        report::{Cost, Report, Summary},
     },
     preflight::{self, Facts},
     source::{
@@ -382,13 +382,22 @@ impl Agent {
             known: None,
             counters: self.counters(),
             evidence: self.evidence(None),
-            agent_cpu: cost::cpu(),
-            agent_rss_bytes: cost::anonymous_rss(&self.procfs),
-            kernel_bytes: self.kernel_bytes(),
+            cost: self.cost(),
             exit: None,
         };
         self.out.screen().apply(&mut summary);
         summary
+    }
+
+    fn cost(&self) -> Cost {
+        let cpu = cost::cpu();
+        Cost {
+            cpu,
+            cpu_observing: Some(cpu.saturating_sub(self.cpu_at_start)),
+            rss_bytes: cost::anonymous_rss(&self.procfs),
+            kernel_bytes: self.kernel_bytes(),
+            events_read: Some(self.tally.read),
+        }
     }
 
     /// Findings of a verdict that reach a gate.

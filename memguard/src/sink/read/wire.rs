@@ -214,6 +214,8 @@ pub(super) struct Suppression {
 #[derive(Debug, Deserialize)]
 pub(super) struct Cost {
     pub(super) agent_cpu_seconds: Option<f64>,
+    pub(super) agent_cpu_percent: Option<f64>,
+    pub(super) events_read: Option<u64>,
     pub(super) agent_rss_bytes: Option<u64>,
     pub(super) kernel_bytes: Option<u64>,
 }

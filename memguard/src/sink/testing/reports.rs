@@ -13,8 +13,8 @@ use crate::model::{
     memory::Range,
     origin::{BuildId, Incomplete, Module, NamedFrame, NamedStack, Origin, StackId},
     report::{
-        Census, CensusRow, Crossing, Health, Mappings, ProcessExited, Report, RunExit, Started,
-        Summary,
+        Census, CensusRow, Cost, Crossing, Health, Mappings, ProcessExited, Report, RunExit,
+        Started, Summary,
     },
     resource::{Call, Kind},
 };
@@ -342,9 +342,13 @@ pub(in crate::sink) fn summary() -> Summary {
         known: None,
         counters: vec![("seen".to_owned(), 100), ("paired".to_owned(), 84)],
         evidence: Evidence::default(),
-        agent_cpu: Duration::from_millis(120),
-        agent_rss_bytes: Some(6_396_313),
-        kernel_bytes: 4_823_450,
+        cost: Cost {
+            cpu: Duration::from_millis(120),
+            cpu_observing: Some(Duration::from_millis(80)),
+            rss_bytes: Some(6_396_313),
+            kernel_bytes: 4_823_450,
+            events_read: Some(1_234),
+        },
         exit: None,
     }
 }

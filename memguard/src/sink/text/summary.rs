@@ -158,14 +158,29 @@ fn observed(summary: &Summary) -> String {
     )
 }
 
+/// Each item of the cost that is known.
 fn cost(summary: &Summary) -> String {
-    let cpu = summary.agent_cpu.as_secs_f64();
-    let rss = summary
-        .agent_rss_bytes
-        .map(|rss| format!(", {}", bytes(rss)))
-        .unwrap_or_default();
-    format!(
-        "cost: agent {cpu:.2} s CPU{rss}, kernel {}",
-        bytes(summary.kernel_bytes)
-    )
+    let cost = &summary.cost;
+    let percent = cost.cpu_percent(summary.observed);
+    let percent = percent.map(|percent| format!(" ({} % of a core)", rounded(percent)));
+    let cpu = format!(
+        "agent {:.2} s CPU{}",
+        cost.cpu.as_secs_f64(),
+        percent.unwrap_or_default()
+    );
+    let kernel = format!("kernel {}", bytes(cost.kernel_bytes));
+    let read = cost.events_read;
+    let read = read.map(|read| format!("{} read", count(read, "event", "events")));
+    let items = [Some(cpu), cost.rss_bytes.map(bytes), Some(kernel), read];
+    let items: Vec<_> = items.into_iter().flatten().collect();
+    format!("cost: {}", items.join(", "))
+}
+
+/// With one decimal where it is small.
+fn rounded(percent: f64) -> String {
+    if percent < 9.95 {
+        format!("{percent:.1}")
+    } else {
+        format!("{percent:.0}")
+    }
 }
