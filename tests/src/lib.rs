@@ -35,6 +35,7 @@ pub mod scratch;
 pub mod servers;
 pub mod statistics;
 mod stream;
+pub mod terminal;
 pub mod times;
 pub mod wait;
 pub mod zoo;

@@ -136,6 +136,25 @@ pub struct Health {
     pub processes: Vec<ProcessId>,
 }
 
+/// How far it has come, while there is nothing to tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Time observed so far.
+    pub observed: Duration,
+    /// How long it is going to observe; `None` until it is told to end.
+    pub until: Option<Duration>,
+    /// When the warm-up is over.
+    pub warm_up: Duration,
+    /// When what was acquired right after it is old enough to be judged.
+    pub judged_from: Duration,
+    /// Handles held.
+    pub held: u64,
+    /// Findings so far.
+    pub findings: u64,
+    /// Events lost so far.
+    pub lost: u64,
+}
+
 /// How it ended, and what it cost.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {

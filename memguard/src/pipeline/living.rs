@@ -12,6 +12,7 @@ use crate::{
         population::{GroupId, Population},
     },
     model::{
+        course::Course,
         finding::{Evidence, Finding, Growth, Handle, Limit, Sample, Verdict},
         ids::{ProcessId, Stamp},
         memory::Ceiling,
@@ -279,11 +280,21 @@ impl Agent {
             released_count: population.released,
             oldest_age: survivors.first().map(|held| now.since(held.acquired.stamp)),
             growth,
-            history: self.piles.get(group).and_then(History::course),
+            history: self.course(*group, survivors.len() as u64),
             limit: self.limit(group.process, growth),
             samples: self.samples(group, survivors, seen, now),
             ..Finding::of(process, kind, Verdict::Aged, evidence, now)
         }
+    }
+
+    /// How a pile has grown up to what the kernel has shown of it; the youngest are not asked about
+    /// yet.
+    pub(super) fn course(&self, group: GroupId, shown: u64) -> Option<Course> {
+        let mut course = self.piles.get(&group)?.course()?;
+        for count in &mut course.counts {
+            *count = (*count).min(shown);
+        }
+        Some(course)
     }
 
     /// What `/proc` shows, where it shows one kind for all; else what the call told.

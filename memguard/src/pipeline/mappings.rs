@@ -9,7 +9,7 @@ use super::{
     living::{SAMPLES, calls, confidence, fingerprint, growth, limit},
 };
 use crate::{
-    detect::{Accumulation, Check, Detector, Evidence, History, growth::Outcome},
+    detect::{Accumulation, Check, Detector, Evidence, growth::Outcome},
     ledger::population::GroupId,
     model::{
         finding::{Finding, Handle, Sample, Verdict},
@@ -241,7 +241,7 @@ impl Agent {
             released_count: population.released,
             oldest_age: stamps.first().map(|stamp| now.since(*stamp)),
             growth,
-            history: self.piles.get(&group).and_then(History::course),
+            history: self.course(group, stamps.len() as u64),
             // Every mapping counts, whatever its size.
             limit: ceiling.map(|ceiling| limit(ceiling, growth)),
             samples: samples(verified, now),

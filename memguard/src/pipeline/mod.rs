@@ -16,6 +16,7 @@ mod losses;
 mod mappings;
 mod origins;
 mod output;
+mod progress;
 mod run;
 mod segments;
 mod strangers;

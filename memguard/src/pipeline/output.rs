@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::progress::ProgressLine;
 use crate::{
     cli::{Colour, CommonArgs, Format},
     failure::Failure,
@@ -28,6 +29,8 @@ pub(super) struct Outputs {
     /// Findings only, and what became of them.
     quiet: bool,
     screen: Screen,
+    /// What is on the terminal while nothing is told.
+    pub(super) progress: ProgressLine,
 }
 
 impl std::fmt::Debug for Outputs {
@@ -73,18 +76,25 @@ impl Outputs {
 
     /// No report follows.
     pub(super) fn finish(&mut self) {
+        self.progress.clear();
         self.each(Sink::finish);
     }
 
     fn each(&mut self, mut tell: impl FnMut(&mut Box<dyn Sink>) -> io::Result<()>) {
-        let Self { sinks, broken, .. } = self;
-        sinks.retain_mut(|sink| match tell(sink) {
+        let Self {
+            sinks,
+            broken,
+            progress,
+            ..
+        } = self;
+        let mut keep = |sink: &mut Box<dyn Sink>| match tell(sink) {
             Ok(()) => true,
             Err(error) => {
                 broken.get_or_insert(error);
                 false
             }
-        });
+        };
+        progress.aside(|| sinks.retain_mut(&mut keep));
     }
 
     /// Nobody reads any more.

@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{
     Agent, Faults, Judging, SWEEP, baselines::Baselines, cgroups::Cgroups, faults, output,
-    output::Terminal,
+    output::Terminal, progress, progress::ProgressLine,
 };
 use crate::{
     cli::{Attribute, CommonArgs, WatchArgs, WatchGate},
@@ -67,7 +67,8 @@ pub fn watch(args: &WatchArgs) -> Result<u8, Failure> {
         }
         let mut watch = Watch::new(args)?;
         agent.begin_watch(&facts, &target, args)?;
-        watch.run(&mut agent).await;
+        agent.out.progress = ProgressLine::new(&args.common);
+        watch.run(&mut agent, args).await;
         Ok(agent.end_watch(args).await)
     })
 }
@@ -197,6 +198,7 @@ struct Watch {
     sweep: Interval,
     judge: Interval,
     faults: Interval,
+    progress: Interval,
     until: Option<Instant>,
     ends_with_its_processes: bool,
 }
@@ -210,12 +212,13 @@ impl Watch {
             sweep: every(SWEEP),
             judge: every(args.interval),
             faults: every(faults::EVERY),
+            progress: every(progress::EVERY),
             until: args.duration.map(|duration| Instant::now() + duration),
             ends_with_its_processes: !args.pids.is_empty() && args.comms.is_empty(),
         })
     }
 
-    async fn run(&mut self, agent: &mut Agent) {
+    async fn run(&mut self, agent: &mut Agent, args: &WatchArgs) {
         loop {
             let until = self.until;
             let deadline = async {
@@ -230,6 +233,7 @@ impl Watch {
                 _ = self.terminate.recv() => return,
                 () = deadline => return,
                 _ = self.sweep.tick() => agent.sweep(),
+                _ = self.progress.tick() => agent.show_progress(args),
                 _ = self.faults.tick(), if agent.faults.are_sampled() => agent.take_faults(),
                 answer = agent.stacks.next() => agent.heard(answer),
                 _ = self.judge.tick() => agent.judge_living(),

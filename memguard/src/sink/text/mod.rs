@@ -11,6 +11,7 @@ mod clean;
 mod difference;
 mod finding;
 mod page;
+mod progress;
 mod review;
 mod sites;
 mod sparkline;
@@ -30,7 +31,7 @@ use self::{
     page::{Page, Paint},
     sites::Sites,
 };
-pub use self::{difference::difference, page::TextStyle, review::review};
+pub use self::{difference::difference, page::TextStyle, progress::progress, review::review};
 use crate::{
     model::{
         finding::{Finding, State, Verdict},

@@ -151,9 +151,13 @@ fn observed(summary: &Summary) -> String {
         0 => String::new(),
         number => format!(", {number} still running"),
     };
-    let lost = count(summary.evidence.events_lost, "event", "events");
+    let lost = summary.evidence.events_lost;
+    let events = match summary.cost.events_read {
+        Some(read) => format!("{} read, {lost} lost", count(read, "event", "events")),
+        None => format!("{} lost", count(lost, "event", "events")),
+    };
     format!(
-        "observed {}, {judged} judged{running}, {lost} lost",
+        "observed {}, {judged} judged{running}, {events}",
         duration(summary.observed)
     )
 }
@@ -169,9 +173,7 @@ fn cost(summary: &Summary) -> String {
         percent.unwrap_or_default()
     );
     let kernel = format!("kernel {}", bytes(cost.kernel_bytes));
-    let read = cost.events_read;
-    let read = read.map(|read| format!("{} read", count(read, "event", "events")));
-    let items = [Some(cpu), cost.rss_bytes.map(bytes), Some(kernel), read];
+    let items = [Some(cpu), cost.rss_bytes.map(bytes), Some(kernel)];
     let items: Vec<_> = items.into_iter().flatten().collect();
     format!("cost: {}", items.join(", "))
 }
