@@ -178,11 +178,12 @@ fn doubts(page: &mut Page, finding: &Finding) {
     let unverified = (!finding.verified).then_some("the kernel could not be asked");
     let reasons = finding.evidence.reasons.iter().map(String::as_str);
     let doubts: Vec<_> = unverified.into_iter().chain(reasons).collect();
+    let (head, paint) = if finding.evidence.conclusive() {
+        ("not certain", Paint::None)
+    } else {
+        ("INCONCLUSIVE", Paint::Warn)
+    };
     if !doubts.is_empty() {
-        page.paragraph(
-            INDENT,
-            Paint::None,
-            &format!("not certain: {}", doubts.join("; ")),
-        );
+        page.paragraph(&format!("{INDENT}{head}: "), paint, &doubts.join("; "));
     }
 }

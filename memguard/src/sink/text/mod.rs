@@ -1,14 +1,15 @@
 //! Reports for people: short blocks on a terminal, and a verdict with a table at the end.
 //!
-//! A census of many processes and findings that merely aged come in bursts; they are held back
-//! until another kind of report, [`Sink::flush`] or [`Sink::finish`], and then shown together.
-//! Everything goes through a `Page`, so no line is wider than the terminal and nothing from
-//! outside reaches it raw.
+//! A census of many processes, findings that merely aged, and what processes held at their exit
+//! come in bursts; they are held back until another kind of report, [`Sink::flush`] or
+//! [`Sink::finish`], and then shown together. Everything goes through a `Page`, so no line is wider
+//! than the terminal and nothing from outside reaches it raw.
 
 mod aged;
 mod census;
 mod clean;
 mod difference;
+mod ended;
 mod finding;
 mod page;
 mod progress;
@@ -28,6 +29,7 @@ pub(in crate::sink) use self::clean::clean;
 use self::{
     aged::AgedBurst,
     census::CensusBurst,
+    ended::EndedBurst,
     page::{Page, Paint},
     sites::Sites,
 };
@@ -45,7 +47,7 @@ use crate::{
 pub enum Live {
     /// Every finding is shown when it comes (`watch`).
     Yes,
-    /// What processes left at their exit is shown at the end only, merged (`run`).
+    /// What processes held at their exit is shown at the end only, merged (`run`).
     No,
 }
 
@@ -66,6 +68,7 @@ enum Held {
     Nothing,
     Census(CensusBurst),
     Aged(AgedBurst),
+    Ended(EndedBurst),
 }
 
 impl<W: Write> TextSink<W> {
@@ -103,9 +106,10 @@ impl<W: Write> TextSink<W> {
     fn finding(&mut self, page: &mut Page, finding: &Finding) {
         let known = self.sites.record(finding);
         let aged = finding.verdict == Verdict::Aged;
-        let at_the_end = finding.verdict == Verdict::Left && self.live == Live::No;
+        let ended = finding.verdict.is_final();
         match finding.state {
-            _ if at_the_end => {}
+            _ if ended && self.live == Live::No => {}
+            State::Opened if ended => self.hold_ended(page, finding),
             State::Opened if aged => self.hold_aged(page, finding),
             State::Updated | State::Resolved if aged => {}
             // Another verdict is told like a new finding.
@@ -140,6 +144,16 @@ impl<W: Write> TextSink<W> {
         let mut burst = AgedBurst::default();
         burst.add(page, finding);
         self.held = Held::Aged(burst);
+    }
+
+    fn hold_ended(&mut self, page: &mut Page, finding: &Finding) {
+        if let Held::Ended(burst) = &mut self.held {
+            return burst.add(page, finding);
+        }
+        self.release(page);
+        let mut burst = EndedBurst::default();
+        burst.add(page, finding);
+        self.held = Held::Ended(burst);
     }
 
     fn summary(&mut self, page: &mut Page, summary: &Summary) {
@@ -178,6 +192,7 @@ impl<W: Write> TextSink<W> {
             Held::Nothing => {}
             Held::Census(burst) => burst.show(page),
             Held::Aged(burst) => burst.show(page),
+            Held::Ended(burst) => burst.show(page),
         }
     }
 

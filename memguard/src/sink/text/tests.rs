@@ -163,6 +163,37 @@ fn golden_of_aged_handles() {
     testing::check_golden("aged.txt", &shown(&reports, columns(80), Live::Yes));
 }
 
+/// Forty workers end at once with the same files, some also with what came over an exec; one of
+/// another name, and one of the same but another kind, are told in full.
+#[test]
+fn golden_of_many_ends() {
+    let worker = |verdict, pid, kind| {
+        let mut process = (*named(0)).clone();
+        process.id.tgid = pid;
+        report(Finding {
+            process: Arc::new(process),
+            samples: Vec::new(),
+            history: None,
+            ..found(verdict, 1, kind)
+        })
+    };
+    let mut reports = vec![report(found(Verdict::Left, 7, Kind::File))];
+    for pid in 300..340 {
+        reports.push(worker(Verdict::Left, pid, Kind::File));
+        if pid % 4 == 0 {
+            reports.push(worker(Verdict::Inherited, pid, Kind::Pipe));
+            reports.push(worker(Verdict::Inherited, pid, Kind::File));
+        }
+    }
+    reports.push(worker(Verdict::Left, 339, Kind::Eventfd));
+    testing::check_golden("ended.txt", &shown(&reports, columns(80), Live::Yes));
+    assert_eq!(
+        shown(&reports, columns(80), Live::No),
+        "",
+        "a run tells it at its end"
+    );
+}
+
 #[test]
 fn a_burst_of_census_shows_the_ten_largest() {
     let census = |index: u32| {
