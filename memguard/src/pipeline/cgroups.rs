@@ -9,7 +9,7 @@ use crate::{
     ledger::population::GroupId,
     model::{
         course::Course,
-        finding::Finding,
+        finding::{Finding, Resolution},
         ids::{ProcessId, Stamp},
         resource::Kind,
     },
@@ -60,7 +60,7 @@ impl Agent {
                     let history = monitor.series().course();
                     self.cgroup_grows((group, path), *largest, (growth, history), now);
                 }
-                _ => self.resolve(group, now),
+                _ => self.resolve(group, Resolution::Stopped, now),
             }
         }
         self.cgroups = cgroups;
@@ -93,7 +93,7 @@ impl Agent {
         let cgroup = path.display().to_string();
         let parts = ["cgroup".to_owned(), cgroup.clone()];
         let finding = Finding {
-            fingerprint: crate::findings::fingerprint(parts),
+            fingerprint: crate::findings::fingerprint::hash(parts),
             cgroup: Some(cgroup),
             history,
             ..finding

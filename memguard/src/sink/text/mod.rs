@@ -11,6 +11,7 @@ mod clean;
 mod difference;
 mod ended;
 mod finding;
+mod muted;
 mod page;
 mod progress;
 mod review;
@@ -30,6 +31,7 @@ use self::{
     aged::AgedBurst,
     census::CensusBurst,
     ended::EndedBurst,
+    muted::Muted,
     page::{Page, Paint},
     sites::Sites,
 };
@@ -59,6 +61,7 @@ pub struct TextSink<W> {
     live: Live,
     held: Held,
     sites: Sites,
+    muted: Muted,
     summarized: bool,
 }
 
@@ -81,6 +84,7 @@ impl<W: Write> TextSink<W> {
             live,
             held,
             sites,
+            muted: Muted::default(),
             summarized: false,
         }
     }
@@ -105,8 +109,11 @@ impl<W: Write> TextSink<W> {
 
     fn finding(&mut self, page: &mut Page, finding: &Finding) {
         let known = self.sites.record(finding);
+        if self.muted.silences(finding) {
+            return;
+        }
         let aged = finding.verdict == Verdict::Aged;
-        let ended = finding.verdict.is_final();
+        let ended = matches!(finding.verdict, Verdict::Left | Verdict::Inherited);
         match finding.state {
             _ if ended && self.live == Live::No => {}
             State::Opened if ended => self.hold_ended(page, finding),
