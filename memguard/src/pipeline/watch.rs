@@ -13,7 +13,7 @@ use super::{
     output::Terminal, progress, progress::ProgressLine,
 };
 use crate::{
-    cli::{Attribute, CommonArgs, WatchArgs, WatchGate},
+    cli::{Attribute, CommonArgs, Format, WatchArgs, WatchGate},
     cost,
     failure::Failure,
     files,
@@ -62,7 +62,10 @@ pub fn watch(args: &WatchArgs) -> Result<u8, Failure> {
         agent.cgroups = Cgroups::new(&args.cgroups);
         if args.attribute == Some(Attribute::Faults) {
             agent.faults = Faults::start();
-            if let Some((what, why)) = &agent.faults.missing {
+            let silent = args.common.quiet
+                || args.common.output.is_some()
+                || args.common.format == Some(Format::Jsonl);
+            if let Some((what, why)) = agent.faults.missing.as_ref().filter(|_| silent) {
                 crate::complain(&format!("goes on without {what}: {why}"));
             }
         }

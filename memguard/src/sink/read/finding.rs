@@ -9,7 +9,7 @@ use crate::{
         course::{Course, STEPS},
         finding::{
             Finding, Growth, Handle, Limit, Lives, Moment, Resolution, Sample, Severity, Site,
-            State, Trend, Verdict,
+            State, TouchSite, Touched, Trend, Verdict,
         },
         ids::Stamp,
         memory::Range,
@@ -90,8 +90,7 @@ pub(super) fn finding(
             .flatten()
             .map(|it| site(it, kind))
             .collect(),
-        // Estimates of a moment, which are shown when they are made.
-        touched: None,
+        touched: it.touched.map(touched),
         cgroup: it.cgroup,
         suggestion: it.suggestion,
         evidence: super::model::evidence(evidence),
@@ -211,6 +210,19 @@ fn site(site: wire::Site, of: Kind) -> Site {
         kind: kind.copied().unwrap_or(of),
         bytes: site.bytes.unwrap_or_default(),
         count: site.count.unwrap_or_default(),
+    }
+}
+
+fn touched(touched: wire::Touched) -> Touched {
+    let site = |site: wire::TouchSite| TouchSite {
+        place: site.place,
+        bytes: site.bytes.unwrap_or_default(),
+        samples: site.samples.unwrap_or_default(),
+    };
+    Touched {
+        period: touched.period.unwrap_or_default(),
+        lost: touched.lost.unwrap_or_default(),
+        sites: touched.sites.into_iter().flatten().map(site).collect(),
     }
 }
 

@@ -111,6 +111,7 @@ pub(super) struct Finding {
     pub(super) limit: Option<Limit>,
     pub(super) samples: Option<Vec<Sample>>,
     pub(super) sites: Option<Vec<Site>>,
+    pub(super) touched: Option<Touched>,
     pub(super) cgroup: Option<String>,
     pub(super) suggestion: Option<String>,
 }
@@ -170,6 +171,20 @@ pub(super) struct Site {
     pub(super) kind: String,
     pub(super) bytes: Option<u64>,
     pub(super) count: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Touched {
+    pub(super) period: Option<u64>,
+    pub(super) lost: Option<u64>,
+    pub(super) sites: Option<Vec<TouchSite>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct TouchSite {
+    pub(super) place: Option<String>,
+    pub(super) bytes: Option<u64>,
+    pub(super) samples: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -11,6 +11,7 @@ mod clean;
 mod difference;
 mod ended;
 mod finding;
+mod message;
 mod muted;
 mod page;
 mod progress;
@@ -26,7 +27,6 @@ mod tests;
 
 use std::io::{self, Write};
 
-pub(in crate::sink) use self::clean::clean;
 use self::{
     aged::AgedBurst,
     census::CensusBurst,
@@ -35,7 +35,10 @@ use self::{
     page::{Page, Paint},
     sites::Sites,
 };
-pub use self::{difference::difference, page::TextStyle, progress::progress, review::review};
+pub(in crate::sink) use self::{clean::clean, wrap::wrap};
+pub use self::{
+    difference::difference, message::message, page::TextStyle, progress::progress, review::review,
+};
 use crate::{
     model::{
         finding::{Finding, State, Verdict},
@@ -43,6 +46,9 @@ use crate::{
     },
     sink::{Redaction, Sink, units::count, words},
 };
+
+/// Probes that are named where they cannot be had.
+const MISSING: usize = 3;
 
 /// Whether somebody follows the findings as they come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,13 +102,19 @@ impl<W: Write> TextSink<W> {
             Live::No => " until it ends",
         };
         page.paragraph("memguard: ", Paint::None, &format!("{scope}{stop}"));
-        let missing = started.missing.len() as u64;
-        if missing > 0 {
-            let probes = count(missing, "probe is", "probes are");
+        for (probe, why) in started.missing.iter().take(MISSING) {
             page.paragraph(
                 "          ",
                 Paint::None,
-                &format!("{probes} missing, see memguard doctor"),
+                &format!("without {probe}: {why}"),
+            );
+        }
+        if let Some(more) = started.missing.len().checked_sub(MISSING + 1) {
+            let more = count(more as u64 + 1, "more probe", "more probes");
+            page.paragraph(
+                "          ",
+                Paint::None,
+                &format!("and without {more}, see memguard doctor"),
             );
         }
     }

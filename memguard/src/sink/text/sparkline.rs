@@ -84,6 +84,6 @@ mod tests {
             true,
             "▁█▅  4 MiB to 6 MiB in 4 s",
         );
-        check(&[], Count, true, "  0 to 0 in 0 ms");
+        check(&[], Count, true, "  0 to 0 in <1 ms");
     }
 }
