@@ -375,7 +375,7 @@ impl WatchArgs {
 
 /// A size as `512M` or `1.5G`, or in bytes; units are powers of 1024.
 fn bytes(text: &str) -> Result<u64, String> {
-    let invalid = || format!("{text:?} is no size: use for example 512M or 2G");
+    let invalid = || "write it like 512M or 2G".to_owned();
     let upper = text.trim().to_ascii_uppercase();
     let upper = upper.trim_end_matches('B').trim_end_matches('I');
     let digits = upper.trim_end_matches(['K', 'M', 'G', 'T']);
@@ -434,7 +434,7 @@ impl FromStr for RunGate {
 
 fn duration(text: &str) -> Result<Duration, String> {
     let parsed = humantime::parse_duration(text);
-    parsed.map_err(|error| format!("{error}; write it like 500ms, 30s, 5m or 1h"))
+    parsed.map_err(|_error| "write it like 30s or 5m".to_owned())
 }
 
 fn power_of_two(text: &str) -> Result<u32, String> {

@@ -143,13 +143,16 @@ impl OutputFile {
         })
     }
 
-    /// Empties it; from now on it stays. Pipes and devices cannot be emptied, and need not be.
-    fn keep(&mut self) -> io::Result<File> {
+    /// Empties it; from now on it stays. To be called before the first report, once nothing can
+    /// keep it from coming. Pipes and devices cannot be emptied, and need not be.
+    /// A file that cannot be emptied is written on.
+    pub(super) fn keep(&mut self) {
         self.kept = true;
-        if self.file.metadata()?.is_file() {
-            self.file.set_len(0)?;
+        let is_file = self.file.metadata().is_ok_and(|it| it.is_file());
+        if is_file && let Err(error) = self.file.set_len(0) {
+            let path = self.path.display();
+            crate::complain(&format!("cannot empty {path}: {error}"));
         }
-        self.file.try_clone()
     }
 }
 
@@ -182,7 +185,7 @@ pub(super) fn open(args: &CommonArgs) -> Result<Option<OutputFile>, Failure> {
 /// The sinks that the arguments ask for.
 pub(super) fn outputs(
     args: &CommonArgs,
-    file: Option<&mut OutputFile>,
+    file: Option<&OutputFile>,
     terminal: Terminal,
 ) -> Result<Outputs, Failure> {
     let mut outputs = Outputs::default();
@@ -192,9 +195,8 @@ pub(super) fn outputs(
         Live::Yes
     };
     if let Some(file) = file {
-        let writer = file
-            .keep()
-            .map_err(|error| Failure::caused("cannot write findings", error))?;
+        let writer = file.file.try_clone();
+        let writer = writer.map_err(|error| Failure::caused("cannot write findings", error))?;
         outputs
             .fds
             .extend([writer.as_raw_fd(), file.file.as_raw_fd()]);

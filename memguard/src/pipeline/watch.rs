@@ -44,7 +44,7 @@ pub fn watch(args: &WatchArgs) -> Result<u8, Failure> {
     let facts = preflight::facts(wanted(&args.common))?;
     let runtime = runtime()?;
     runtime.block_on(async {
-        let out = output::outputs(&args.common, file.as_mut(), Terminal::Stdout)?;
+        let out = output::outputs(&args.common, file.as_ref(), Terminal::Stdout)?;
         let out = out.screened(screen);
         let judging = Judging {
             min_age: args.min_age,
@@ -70,6 +70,9 @@ pub fn watch(args: &WatchArgs) -> Result<u8, Failure> {
             }
         }
         let mut watch = Watch::new(args)?;
+        if let Some(file) = &mut file {
+            file.keep();
+        }
         agent.begin_watch(&facts, &target, args)?;
         agent.out.progress = ProgressLine::new(&args.common);
         watch.run(&mut agent, args).await;
