@@ -1,23 +1,37 @@
 //! Piles up while the process runs.
 
+use std::time::Duration;
+
 use super::{Check, Detector, Subject};
 use crate::model::{finding::Verdict, ids::Stamp};
 
 /// Suspects a group that acquired again and again although its survivors stay:
 ///
-/// * where it releases others, at least twice after its oldest survivor had outlived their median
-///   life;
 /// * where it releases nothing, in at least three separate tenths of the observed life;
+/// * where it releases others, there is an age, the minimum age or more, that five of its survivors
+///   or more have passed, acquired in three separate tenths, and that hardly any of those had that
+///   were released: one for eight of the survivors; and that age was seen to pass three times since
+///   the warm-up, or nobody can have been seen to leave at it. So it does not matter how many
+///   others there are, nor how long they live, as long as they live shorter than what stays; and
+///   who leaves sooner or later, at whatever age, is known by those who have left at that age. At
+///   least two must have come after the oldest survivor had outlived the median life;
 ///
-/// and whose count is still climbing, so that a steady population, however old, and a filled cache
-/// are none. What came during the warm-up counts as resident. No verdict before the oldest survivor
-/// is twice the minimum age, unless the group has released something.
+/// and whose count is still climbing, with the total of what is held, so that a steady population,
+/// however old, and a filled cache are none. What came during the warm-up counts as resident. No
+/// verdict before the oldest survivor is twice the minimum age, unless the group has released
+/// something.
 #[derive(Clone, Copy, Debug)]
 pub struct Accumulation;
 
 /// Acquisitions after it is clear that the survivors stay.
 pub(super) const AGAIN: usize = 2;
 const TENTHS: u32 = 3;
+/// Survivors of an age that others hardly reach.
+const SURVIVORS: u64 = 5;
+/// So many for each one that reached it and was released after all.
+const FOR_EACH_RELEASED: u64 = 8;
+/// An age must have been seen to pass so often before it says anything.
+const TIMES_SEEN: u32 = 3;
 
 impl Detector for Accumulation {
     fn check(&self, subject: &Subject<'_>) -> Check {
@@ -41,41 +55,58 @@ impl Detector for Accumulation {
 
 fn keeps_acquiring(subject: &Subject<'_>) -> bool {
     match subject.population.lives() {
-        Some(lives) => {
-            let Some(oldest) = subject.late().next() else {
-                return false;
-            };
-            let outlived = oldest.after(lives.median);
-            subject.late().filter(|stamp| *stamp > outlived).count() >= AGAIN
-        }
-        None => tenths(subject) >= TENTHS,
+        Some(lives) => comes_again(subject, lives.median) && stays(subject),
+        None => tenths(subject, Duration::ZERO) >= TENTHS,
     }
 }
 
-/// In how many tenths of the observed life the survivors were acquired.
-pub(super) fn tenths(subject: &Subject<'_>) -> u32 {
+/// Whether some were acquired after the oldest survivor had outlived this.
+fn comes_again(subject: &Subject<'_>, life: Duration) -> bool {
+    let Some(oldest) = subject.late().next() else {
+        return false;
+    };
+    let outlived = oldest.after(life);
+    subject.late().filter(|stamp| *stamp > outlived).count() >= AGAIN
+}
+
+/// Whether there is an age that survivors pass and others do not.
+fn stays(subject: &Subject<'_>) -> bool {
+    let ages = subject.population.longer();
+    let seen = subject.now.since(subject.warm_at);
+    let ages = ages.skip_while(|(age, _)| *age < subject.min_age);
+    let mut ages = ages.take_while(|(age, _)| age.saturating_mul(TIMES_SEEN) <= seen);
+    ages.any(|(age, released)| {
+        let survivors = older(subject, age).count() as u64;
+        let hardly_any = released.saturating_mul(FOR_EACH_RELEASED) <= survivors;
+        survivors >= SURVIVORS && hardly_any && tenths(subject, age) >= TENTHS
+    })
+}
+
+fn older<'a>(subject: &Subject<'a>, age: Duration) -> impl Iterator<Item = Stamp> + 'a {
+    let before = subject.now.before(age);
+    subject.late().take_while(move |stamp| *stamp < before)
+}
+
+/// In how many tenths of the observed life those survivors were acquired that are older than this.
+pub(super) fn tenths(subject: &Subject<'_>, age: Duration) -> u32 {
     let life = subject.now.since(subject.observed_from).as_nanos().max(1);
     let tenth = |stamp: Stamp| {
         let at = stamp.since(subject.observed_from).as_nanos();
         (at.saturating_mul(10) / life).min(9) as u32
     };
-    let hit = subject
-        .late()
-        .fold(0u32, |hit, stamp| hit | 1 << tenth(stamp));
+    let hit = older(subject, age).fold(0u32, |hit, stamp| hit | 1 << tenth(stamp));
     hit.count_ones()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::{detect::History, ledger::population::Population};
 
     fn climbing() -> History {
         let mut history = History::default();
         for second in 0..20u64 {
-            history.record(Stamp(second * 1_000_000_000), second);
+            history.record(Stamp(second * 1_000_000_000), second, second as i64);
         }
         history
     }
@@ -116,7 +147,7 @@ mod tests {
     fn a_count_that_does_not_climb_is_no_pile() {
         let mut steady = History::default();
         for second in 0..20u64 {
-            steady.record(Stamp(second * 1_000_000_000), 3);
+            steady.record(Stamp(second * 1_000_000_000), 3, 3);
         }
         assert_eq!(check(&[5.0, 25.0, 45.0], &steady), Check::Clear);
         assert_eq!(

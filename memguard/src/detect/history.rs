@@ -6,23 +6,25 @@ use crate::model::{course::Course, ids::Stamp};
 /// space.
 const SAMPLES: usize = 128;
 
-/// Counts over time, oldest first.
+/// Counts over time, oldest first: of survivors, and of everything that is held, which is what they
+/// come from.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     samples: Vec<(Stamp, u64)>,
+    totals: Vec<i64>,
 }
 
 impl History {
-    /// Adds what was counted now.
-    pub fn record(&mut self, now: Stamp, count: u64) {
+    /// Adds what was counted now. `total` counts those too that are no survivors yet, and those
+    /// from before, so that nothing is new that only took the place of another; it may be off by
+    /// any constant.
+    pub fn record(&mut self, now: Stamp, count: u64, total: i64) {
         if self.samples.len() >= SAMPLES {
-            let mut odd = false;
-            self.samples.retain(|_| {
-                odd = !odd;
-                odd
-            });
+            thin(&mut self.samples);
+            thin(&mut self.totals);
         }
         self.samples.push((now, count));
+        self.totals.push(total);
     }
 
     /// All samples.
@@ -36,7 +38,9 @@ impl History {
     }
 
     /// Whether the count is still climbing: in the last quarter never below what the first half
-    /// ever reached, and above it now. `None` before there are eight samples.
+    /// ever reached, and above it now; and with it the total, by half as much at least: what
+    /// merely grew old is no pile; and in its last three eighths once more at least, or it is full.
+    /// `None` before there are eight samples.
     pub fn climbs(&self) -> Option<bool> {
         let samples = &self.samples;
         if samples.len() < 8 {
@@ -47,7 +51,11 @@ impl History {
         let peak = first_half.iter().map(|(_, count)| *count).max()?;
         let floor = last_quarter.iter().map(|(_, count)| *count).min()?;
         let now = samples.last().map(|(_, count)| *count)?;
-        Some(floor >= peak && now > peak)
+        let (_, recent) = samples.split_at_checked(samples.len() * 5 / 8)?;
+        let still = recent.first().is_some_and(|(_, count)| now > *count);
+        let rise_of_old = rise(samples, |(_, count)| *count as f64);
+        let rise_of_all = rise(&self.totals, |total| *total as f64);
+        Some(still && floor >= peak && now > peak && rise_of_all * 2.0 >= rise_of_old)
     }
 
     /// Handles per second from the first sample to the last, and the time between them in seconds;
@@ -63,6 +71,24 @@ impl History {
     }
 }
 
+/// Every other one goes.
+fn thin<T>(samples: &mut Vec<T>) {
+    let mut odd = false;
+    samples.retain(|_| {
+        odd = !odd;
+        odd
+    });
+}
+
+/// From the mean of the first half to that of the last quarter.
+fn rise<T>(samples: &[T], value: impl Fn(&T) -> f64) -> f64 {
+    let half = samples.len() / 2;
+    let late = samples.len().saturating_sub(samples.len() / 4);
+    let mean = |part: &[T]| part.iter().map(&value).sum::<f64>() / part.len().max(1) as f64;
+    let parts = samples.get(..half).zip(samples.get(late..));
+    parts.map_or(0.0, |(first, last)| mean(last) - mean(first))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,9 +96,24 @@ mod tests {
     fn history(counts: impl IntoIterator<Item = u64>) -> History {
         let mut history = History::default();
         for (second, count) in counts.into_iter().enumerate() {
-            history.record(Stamp(second as u64 * 1_000_000_000), count);
+            let now = Stamp(second as u64 * 1_000_000_000);
+            history.record(now, count, count as i64);
         }
         history
+    }
+
+    /// What was held when the first became old goes as fast as they come, or all stay.
+    #[test]
+    fn what_merely_grows_old_is_no_pile() {
+        for (held, expected) in [(100i64, false), (0, true)] {
+            let mut history = History::default();
+            for second in 0..40u64 {
+                let now = Stamp(second * 1_000_000_000);
+                let from_before = (held - second as i64).max(0);
+                history.record(now, second, second as i64 + from_before);
+            }
+            assert_eq!(history.climbs(), Some(expected), "{held} from before");
+        }
     }
 
     #[test]

@@ -7,6 +7,8 @@ pub mod age;
 pub mod growth;
 pub mod history;
 pub mod remainder;
+#[cfg(test)]
+mod turnover;
 
 use std::time::Duration;
 

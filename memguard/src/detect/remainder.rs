@@ -46,7 +46,7 @@ impl Detector for Remainder {
 
 fn has_piled_up(subject: &Subject<'_>) -> bool {
     let Some(lives) = subject.population.lives() else {
-        return subject.late().count() >= SURVIVORS && tenths(subject) >= SPREAD;
+        return subject.late().count() >= SURVIVORS && tenths(subject, Duration::ZERO) >= SPREAD;
     };
     let long = |stamp: &Stamp| subject.now.since(*stamp) > lives.p99;
     let again = |oldest: Stamp| {
@@ -137,7 +137,7 @@ mod tests {
     fn what_was_seen_to_stay_flat_is_none() {
         let mut flat = History::default();
         for second in 0..20u64 {
-            flat.record(Stamp(second * 1_000_000_000), 3);
+            flat.record(Stamp(second * 1_000_000_000), 3, 3);
         }
         let every_second: Vec<u64> = (1..10).map(|second| second * 1_000).collect();
         assert_eq!(check(&every_second, &[], 10_000, &flat), Check::Clear);

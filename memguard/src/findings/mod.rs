@@ -96,7 +96,7 @@ impl Findings {
         weigh(&mut finding);
         let due = now.since(open.reported) >= self.pace.update;
         if !is_material(&open.last, &finding, due) {
-            open.untold = (size(&finding) != size(&open.last)).then_some(finding);
+            open.remember(finding, now);
             return None;
         }
         finding.alert = self.alerts.is_news(&finding, now);
@@ -129,6 +129,14 @@ impl Findings {
         finding.alert = self.alerts.is_news(&finding, now);
         *self.opened.entry(finding.verdict).or_default() += 1;
         finding
+    }
+
+    /// What is reported of a group has been filled in meanwhile.
+    pub fn completed(&mut self, group: GroupId, finding: &Finding) {
+        if let Some(open) = self.open.get_mut(&group) {
+            open.last.samples.clone_from(&finding.samples);
+            open.last.suggestion.clone_from(&finding.suggestion);
+        }
     }
 
     /// What a process left at its exit: reported once.
@@ -196,13 +204,22 @@ impl Open {
             return;
         }
         let flat = before == Verdict::Cleared || self.climb.is_over(quiet, now);
-        if flat {
-            finding.verdict = Verdict::Cleared;
-            finding.suggestion = None;
+        finding.verdict = if flat {
+            Verdict::Cleared
         } else {
-            finding.verdict = Verdict::Leak;
-            finding.suggestion.clone_from(&self.last.suggestion);
+            Verdict::Leak
+        };
+    }
+
+    /// It is not worth telling now; at the end it is, with the handles that were shown last.
+    fn remember(&mut self, mut finding: Finding, now: Stamp) {
+        finding.samples.clone_from(&self.last.samples);
+        for sample in &mut finding.samples {
+            sample.age = sample.acquired_at.map(|at| now.since(at));
         }
+        finding.suggestion.clone_from(&self.last.suggestion);
+        let changed = size(&finding) != size(&self.last);
+        self.untold = changed.then_some(finding);
     }
 
     /// It is reported like this; returns the verdict that it had.

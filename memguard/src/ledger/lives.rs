@@ -53,6 +53,16 @@ impl Histogram {
         })
     }
 
+    /// How many lived longer than each of these bounds, the shortest first.
+    pub(super) fn longer(&self) -> impl Iterator<Item = (Duration, u64)> {
+        let all = self.buckets.iter().map(|count| u64::from(*count));
+        let mut left = all.clone().fold(0, u64::saturating_add);
+        all.enumerate().map(move |(bucket, count)| {
+            left = left.saturating_sub(count);
+            (upper_bound(bucket), left)
+        })
+    }
+
     /// So large a part lived no longer than this: the upper bound of its bucket.
     fn quantile(&self, numerator: u64, denominator: u64) -> Option<Duration> {
         let count = |count: &u32| u64::from(*count);
@@ -114,6 +124,19 @@ mod tests {
         let millis = |life: Duration| life.as_millis();
         assert!((40..=50).contains(&millis(told.median)), "{told:?}");
         assert!((20_000..=25_000).contains(&millis(told.p99)), "{told:?}");
+    }
+
+    #[test]
+    fn how_many_lived_longer() {
+        let mut histogram = Histogram::default();
+        for millis in [40, 40, 40, 500, 20_000] {
+            histogram.add(Duration::from_millis(millis), false);
+        }
+        for (millis, expected) in [(10, 5), (100, 2), (1_000, 1), (30_000, 0)] {
+            let bound = Duration::from_millis(millis);
+            let longer = histogram.longer().find(|(at, _)| *at >= bound);
+            assert_eq!(longer.map(|(_, count)| count), Some(expected), "{bound:?}");
+        }
     }
 
     proptest! {

@@ -3,6 +3,7 @@
 use hashbrown::HashMap;
 
 use super::{
+    foreign::Foreign,
     owners::Owners,
     population::{GroupId, Populations},
     space::{Gone, Spaces},
@@ -19,6 +20,7 @@ use crate::model::{
 pub struct Memory {
     spaces: Spaces,
     owners: Owners,
+    foreign: Foreign,
     segments: Segments,
     /// Attachments of segments that nobody has told of: they are missed.
     unsized_attachments: u64,
@@ -57,12 +59,33 @@ impl Memory {
         if let Some(group) = self.group(&mapped, None) {
             populations.count_acquired(group);
         }
-        let Self { spaces, owners, .. } = self;
-        spaces.mapped(mapped, &mut released(owners, populations));
+        let (space, stamp) = (mapped.space, mapped.stamp);
+        let Self {
+            spaces,
+            owners,
+            foreign,
+            ..
+        } = self;
+        let mut count = released(owners, populations);
+        spaces.mapped(mapped, &mut |gone| {
+            // Its release came first, and was taken for a foreign one.
+            if gone.mapped.stamp == stamp {
+                foreign.known(space);
+            }
+            count(gone);
+        });
     }
 
     pub(super) fn unmapped(&mut self, unmapped: Unmapped, populations: &mut Populations) {
-        let Self { spaces, owners, .. } = self;
+        let Self {
+            spaces,
+            owners,
+            foreign,
+            ..
+        } = self;
+        if !spaces.knows(unmapped.space, unmapped.range) && owners.of(unmapped.space).is_some() {
+            foreign.released(unmapped.space);
+        }
         spaces.unmapped(unmapped, &mut released(owners, populations));
     }
 
@@ -131,6 +154,13 @@ impl Memory {
         }
     }
 
+    /// How often a process has released memory of which no acquisition is known: it was mapped
+    /// before memguard came.
+    pub fn foreign_releases(&self, process: ProcessId) -> u64 {
+        let space = self.owners.space(process);
+        space.map_or(0, |space| self.foreign.count(space))
+    }
+
     /// Address spaces that have ended, and when.
     pub(super) fn ended(&self) -> impl Iterator<Item = (SpaceId, Stamp)> {
         self.owners.over()
@@ -140,6 +170,10 @@ impl Memory {
     pub(super) fn forget(&mut self, cutoff: Stamp) {
         self.spaces.forget_holes(cutoff);
         self.owners.forget(cutoff);
+        let Self {
+            owners, foreign, ..
+        } = self;
+        foreign.forget(|space| owners.of(space).is_none());
     }
 
     /// Remembers where memory was acquired.

@@ -18,6 +18,7 @@
 mod bitmap;
 mod ends;
 mod epoch;
+mod foreign;
 mod lives;
 pub mod memory;
 mod owners;

@@ -71,7 +71,7 @@ pub struct Population {
 }
 
 impl Population {
-    fn lived(&mut self, life: Duration, long: Duration) {
+    pub(crate) fn lived(&mut self, life: Duration, long: Duration) {
         let lives = self.lives.get_or_insert_default();
         lives.add(life, long <= life);
     }
@@ -86,6 +86,15 @@ impl Population {
         }
         population.acquired = population.released;
         population
+    }
+
+    /// How many of the released ones lived longer than each of these times, the shortest first;
+    /// nothing where none was.
+    pub fn longer(&self) -> impl Iterator<Item = (Duration, u64)> {
+        self.lives
+            .as_deref()
+            .into_iter()
+            .flat_map(Histogram::longer)
     }
 
     /// How long the released ones lived; `None` where none was, or no life is known.

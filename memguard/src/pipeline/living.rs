@@ -62,19 +62,26 @@ impl Agent {
     }
 
     fn judge_descriptors(&mut self, now: Stamp) {
-        let groups = self.survivors(now);
+        self.sockets.forget();
+        let groups = self.held_by_group();
         self.clear_vanished(&groups, now);
         let mut looks = LOOKS;
-        for (group, survivors) in groups {
+        for (group, mut survivors) in groups {
+            let total = survivors.len() as u64;
+            survivors.retain(|held| now.since(held.acquired.stamp) >= self.judging.min_age);
+            if survivors.is_empty() {
+                self.piles.remove(&group);
+                self.resolve(group, Resolution::Released, now);
+                continue;
+            }
             if group.topic.is_none() && self.stacks.is_interpreted(group.stack) {
                 // Judged from the next time on, when it is known what they are of.
                 self.look_at(group, survivors, &mut looks, now);
                 continue;
             }
-            self.piles
-                .entry(group)
-                .or_default()
-                .record(now, survivors.len() as u64);
+            let total = total.saturating_add(self.preexisting(group.process));
+            let pile = self.piles.entry(group).or_default();
+            pile.record(now, survivors.len() as u64, total as i64);
             if !matches!(self.check_held(group, &survivors, now), Check::Suspect(_)) {
                 self.resolve(group, Resolution::Released, now);
                 continue;
@@ -88,23 +95,28 @@ impl Agent {
         }
     }
 
-    /// Handles held for the minimum age, by group, oldest first. What came over an exec belongs to
-    /// the program before and is judged at exit.
-    fn survivors(&self, now: Stamp) -> BTreeMap<GroupId, Vec<Held>> {
+    /// Descriptors that a process has had since before memguard came.
+    fn preexisting(&self, process: ProcessId) -> u64 {
+        let known = self.ledger.processes.get(process);
+        known.map_or(0, |process| process.preexisting.len()) as u64
+    }
+
+    /// Handles by group, oldest first. What came over an exec belongs to the program before and is
+    /// judged at exit.
+    fn held_by_group(&self) -> BTreeMap<GroupId, Vec<Held>> {
         let mut groups: BTreeMap<GroupId, Vec<Held>> = BTreeMap::new();
         for held in self.ledger.held() {
             let group = self.group(held);
-            let old = now.since(held.acquired.stamp) >= self.judging.min_age;
             let process = self.ledger.processes.get(held.acquired.process);
             let meant = held.acquired.is_standard()
                 || self.is_inherited(held)
                 || process.is_some_and(is_own);
-            if old && !meant && self.judging.wants(group.kind) {
+            if !meant && self.judging.wants(group.kind) {
                 groups.entry(group).or_default().push(*held);
             }
         }
-        for survivors in groups.values_mut() {
-            survivors.sort_unstable_by_key(|held| held.acquired.stamp);
+        for held in groups.values_mut() {
+            held.sort_unstable_by_key(|held| held.acquired.stamp);
         }
         groups
     }
@@ -240,15 +252,24 @@ impl Agent {
         let info = self.living(group.process);
         let mut finding = self.describe(verified, &population, info, now);
         finding.verdict = verdict;
-        self.tell(group, finding, now);
+        // Peers are dear to find out, so only of what is told.
+        if let Some(mut told) = self.findings.judged(group, finding, now) {
+            told.samples = self.samples(verified, now);
+            self.say(group, told);
+        }
     }
 
     /// What was judged of a group, where that is worth telling.
-    pub(super) fn tell(&mut self, group: GroupId, mut finding: Finding, now: Stamp) {
-        finding.suggestion = suggest(&finding);
-        if let Some(finding) = self.findings.judged(group, finding, now) {
-            self.out.report(&Report::Finding(Box::new(finding)));
+    pub(super) fn tell(&mut self, group: GroupId, finding: Finding, now: Stamp) {
+        if let Some(told) = self.findings.judged(group, finding, now) {
+            self.say(group, told);
         }
+    }
+
+    fn say(&mut self, group: GroupId, mut finding: Finding) {
+        finding.suggestion = suggest(&finding);
+        self.findings.completed(group, &finding);
+        self.out.report(&Report::Finding(Box::new(finding)));
     }
 
     pub(super) fn living(&mut self, process: ProcessId) -> Arc<ProcessInfo> {
@@ -289,7 +310,6 @@ impl Agent {
             growth,
             history: self.course(*group, survivors.len() as u64),
             limit: self.limit(group.process, growth),
-            samples: self.samples(group, survivors, seen, now),
             ..Finding::of(process, kind, Verdict::Aged, evidence, now)
         }
     }
@@ -318,37 +338,30 @@ impl Agent {
         }
     }
 
-    fn samples(
-        &self,
-        group: &GroupId,
-        survivors: &[Held],
-        seen: &[Seen],
-        now: Stamp,
-    ) -> Vec<Sample> {
-        let tgid = group.process.tgid;
-        let is_socket = |seen: &Seen| socket_inode(&seen.target).is_some();
-        let tid = survivors.first().map_or(tgid, |held| held.acquired.tid);
-        let tid = self
-            .procfs
-            .live_thread(tgid, tid)
-            .ok()
-            .flatten()
-            .unwrap_or(tgid);
-        let sockets = seen.iter().take(SAMPLES).any(is_socket);
-        let sockets = sockets.then(|| self.procfs.sockets(tgid, tid));
-        let described = |seen: &Seen, fd: u32| {
-            let (inode, sockets) = (socket_inode(&seen.target)?, sockets.as_ref()?);
-            let known = sockets
-                .describe(inode)
-                .or_else(|| self.procfs.protocol(tgid, tid, fd));
-            known.map(|(_, text)| text)
-        };
-        let pairs = survivors.iter().zip(seen).take(SAMPLES);
-        let sampled = pairs.map(|(held, seen)| {
-            let target = described(seen, held.acquired.fd).unwrap_or_else(|| seen.target.clone());
+    /// Some of the handles, with what they are of.
+    pub(super) fn samples(&mut self, verified: &Verified, now: Stamp) -> Vec<Sample> {
+        let tgid = verified.group.process.tgid;
+        let pairs = verified.survivors.iter().zip(&verified.seen);
+        let tid = verified
+            .survivors
+            .first()
+            .map_or(tgid, |held| held.acquired.tid);
+        let tid = self.procfs.live_thread(tgid, tid).ok().flatten();
+        let tid = tid.unwrap_or(tgid);
+        let sampled = pairs.take(SAMPLES).map(|(held, seen)| {
+            let described = self.peer(tgid, tid, held.acquired.fd, seen);
+            let target = described.unwrap_or_else(|| seen.target.clone());
             sample(held, Some(target), now)
         });
         sampled.collect()
+    }
+
+    /// What a socket is connected to; of one without an address, its protocol.
+    fn peer(&mut self, tgid: u32, tid: u32, fd: u32, seen: &Seen) -> Option<String> {
+        let inode = socket_inode(&seen.target)?;
+        let known = self.sockets.of(&self.procfs, tgid, tid).describe(inode);
+        let known = known.or_else(|| self.procfs.protocol(tgid, tid, fd));
+        known.map(|(_, text)| text)
     }
 
     fn limit(&self, process: ProcessId, growth: Option<Growth>) -> Option<Limit> {

@@ -32,6 +32,8 @@ const LOOKS: usize = 20_000;
 #[derive(Debug, Default)]
 pub(super) struct Site {
     pub(super) pieces: Vec<Piece>,
+    /// Pieces of any age.
+    held: u64,
 }
 
 impl Site {
@@ -93,8 +95,10 @@ impl Agent {
                 self.resolve(group, Resolution::Released, now);
                 continue;
             }
+            let taken_over = self.ledger.memory.foreign_releases(group.process);
+            let total = site.held as i64 - taken_over as i64;
             let pile = self.piles.entry(group).or_default();
-            pile.record(now, stamps.len() as u64);
+            pile.record(now, stamps.len() as u64, total);
             let suspect = matches!(self.check_pile(group, &stamps, now), Check::Suspect(_));
             if !suspect && !self.findings.is_open(group) {
                 continue;
@@ -115,17 +119,21 @@ impl Agent {
     fn sites(&self, now: Stamp) -> BTreeMap<GroupId, Site> {
         let mut sites: BTreeMap<GroupId, Site> = BTreeMap::new();
         for piece in self.ledger.memory.held() {
-            let old = now.since(piece.mapped.stamp) >= self.judging.min_age;
-            if !old || !is_candidate(&piece) {
+            if !is_candidate(&piece) {
                 continue;
             }
             if let Some(group) = self.ledger.memory.group_of(&piece)
                 && self.judging.wants(group.kind)
                 && !self.is_own(group.process)
             {
-                sites.entry(group).or_default().pieces.push(piece);
+                let site = sites.entry(group).or_default();
+                site.held += 1;
+                if now.since(piece.mapped.stamp) >= self.judging.min_age {
+                    site.pieces.push(piece);
+                }
             }
         }
+        sites.retain(|_, site| !site.pieces.is_empty());
         for site in sites.values_mut() {
             site.pieces.sort_unstable_by_key(|piece| piece.range.start);
         }

@@ -19,6 +19,7 @@ mod output;
 mod progress;
 mod run;
 mod segments;
+mod sockets;
 mod standing;
 mod strangers;
 mod usage;
@@ -30,7 +31,7 @@ use hashbrown::HashMap;
 
 use self::{
     cgroups::Cgroups, faults::Faults, idle::Ended, living::Piles, losses::Losses, origins::Stacks,
-    output::Outputs, strangers::Strangers, usage::Usages,
+    output::Outputs, sockets::Sockets, strangers::Strangers, usage::Usages,
 };
 pub use self::{output::stdout_style, run::run, watch::watch};
 use crate::{
@@ -109,6 +110,7 @@ struct Agent {
     faults: Faults,
     ended: Ended,
     segments: Vec<Segment>,
+    sockets: Sockets,
     cgroups: Cgroups,
     out: Outputs,
     judging: Judging,
@@ -159,6 +161,7 @@ impl Agent {
             faults: Faults::default(),
             ended: Ended::default(),
             segments: Vec::new(),
+            sockets: Sockets::default(),
             cgroups: Cgroups::default(),
             out,
             judging,

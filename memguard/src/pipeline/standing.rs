@@ -40,8 +40,10 @@ impl Agent {
             };
             let population = self.ledger.populations.get(group);
             let info = self.living(group.process);
+            let samples = self.samples(&verified, now);
             let finding = Finding {
                 verdict,
+                samples,
                 moment: Moment::End,
                 ..self.describe(&verified, &population, info, now)
             };

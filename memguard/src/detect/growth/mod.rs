@@ -35,7 +35,7 @@ mod proof;
 #[cfg(test)]
 mod recorded;
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
 
 pub use self::{
     baseline::Baseline,

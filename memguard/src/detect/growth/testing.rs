@@ -35,7 +35,7 @@ pub(super) fn growth(slope_per_second: f64, low: f64, high: f64) -> Growth {
 
 /// Numbers that look random and are the same each time: S. Vigna, splitmix64.
 #[derive(Clone, Debug)]
-pub(super) struct Random(pub(super) u64);
+pub(in crate::detect) struct Random(pub(in crate::detect) u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -46,12 +46,12 @@ impl Random {
     }
 
     /// Evenly from `low` to `high`.
-    pub(super) fn between(&mut self, low: f64, high: f64) -> f64 {
+    pub(in crate::detect) fn between(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// Normal with deviation 1: Irwin–Hall of twelve.
-    pub(super) fn normal(&mut self) -> f64 {
+    pub(in crate::detect) fn normal(&mut self) -> f64 {
         (0..12).map(|_| self.between(0.0, 1.0)).sum::<f64>() - 6.0
     }
 }

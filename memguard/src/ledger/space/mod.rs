@@ -169,6 +169,12 @@ impl Spaces {
         }
     }
 
+    /// Whether anything is known of a part of a range, be it only that it was released.
+    pub fn knows(&self, space: SpaceId, range: Range) -> bool {
+        let cover = self.covers.get(&space);
+        cover.is_some_and(|cover| cover.cells.within(range).next().is_some())
+    }
+
     /// What is left in a space, by address.
     pub fn pieces(&self, space: SpaceId) -> impl Iterator<Item = Piece> {
         let cover = self.covers.get(&space).into_iter();
