@@ -108,13 +108,13 @@ fn errors_are_narrow() {
         &["diff", &all, "/no/such/file"],
         &["frobnicate"],
     ] {
-        // A path is not broken, and may be longer than a line.
-        let text = check_but_paths(arguments);
+        // A word is not broken, and may be longer than a line.
+        let text = check_but_words(arguments);
         println!("{text}");
     }
 }
 
-fn check_but_paths(arguments: &[&str]) -> String {
+fn check_but_words(arguments: &[&str]) -> String {
     let output = memguard(arguments);
     assert!(!output.status.success(), "{arguments:?} succeeds");
     let text = String::from_utf8(output.stderr).expect("it is text");
@@ -123,7 +123,7 @@ fn check_but_paths(arguments: &[&str]) -> String {
         let word = !line.trim().contains(' ');
         let columns = line.chars().count();
         assert!(
-            path || columns <= COLUMNS,
+            word || columns <= COLUMNS,
             "{arguments:?}, {columns} columns: {line}"
         );
     }
