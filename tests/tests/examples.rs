@@ -7,7 +7,7 @@ use std::{
     collections::BTreeSet,
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt as _,
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
     time::Duration,
 };
@@ -96,7 +96,7 @@ const EXAMPLES: &[(&str, i32, &str)] = &[
         "connect_upstream",
     ),
     (
-        "memguard watch -p 1403 --warm-up 1s --min-age 2s -i 1s -d 11s",
+        "memguard watch -p 1403 --warm-up 1s --min-age 2s -i 1s -d 14s",
         0,
         "nothing leaked",
     ),
@@ -175,6 +175,63 @@ fn every_example_works() {
     }
 }
 
+/// The program of README, watched as README does, makes the same lines: their first words, in the
+/// order in which each comes first, and the suggestion. Numbers, names and ages are its own.
+#[test]
+fn readme_shows_what_happens() {
+    let Some(_alone) = machine::ready() else {
+        return;
+    };
+    if !machine::has("python3") {
+        return;
+    }
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = fs::read_to_string(readme).expect("README.md is there");
+    let block = |language: &str| {
+        let (_, rest) = readme
+            .split_once(&format!("```{language}\n"))
+            .expect(language);
+        rest.split("```").next().expect(language).to_owned()
+    };
+    let scratch = Scratch::new();
+    // Any port that is free, found before the loop needs it.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
+    let port = port.expect("a free port").port().to_string();
+    let source = scratch.write("leaky.py", &block("python").replace("8088", &port));
+    let leaky = Guard::spawn(Command::new("python3").arg(source)).expect("python3 starts");
+    let (command, expected) = {
+        let console = block("console");
+        let (command, output) = console.split_once('\n').expect("a command and its output");
+        (
+            command.trim_start_matches("# memguard ").to_owned(),
+            output.to_owned(),
+        )
+    };
+    let pid = leaky.pid().to_string();
+    let command = command.replace("1403", &pid);
+    let ran = Memguard::plain(&command.split(' ').collect::<Vec<_>>()).finish_within(PATIENCE);
+    println!("{}", ran.stdout);
+    assert_eq!(ran.code, 0);
+    assert_eq!(first_words(&ran.stdout), first_words(&expected));
+    let suggestion = "127.0.0.1 has closed its end, this process has not";
+    for text in [&ran.stdout, &expected] {
+        assert!(text.contains(suggestion), "{text}");
+    }
+}
+
+/// The tags and other first words of lines that are not indented, each once.
+fn first_words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let lines = text.lines().filter(|line| !line.starts_with(' '));
+    for line in lines {
+        let word = line.split([' ', '[']).next().unwrap_or_default();
+        if !word.is_empty() && !words.iter().any(|known| known == word) {
+            words.push(word.to_owned());
+        }
+    }
+    words
+}
+
 /// A directory with everything that the examples name.
 struct Desk {
     scratch: Scratch,
@@ -229,14 +286,14 @@ impl Desk {
             line = line.replace(&format!("-p {number}"), &format!("-p {pid}"));
         }
         let times = " --warm-up 1s --min-age 1s -i 1s -d 2s";
-        if line.contains("memguard watch") && !line.contains("-d 11s") {
+        if line.contains("memguard watch") && !line.contains("-d 14s") {
             for long in [" -d 10m", " -d 5m"] {
                 line = line.replace(long, "");
             }
             line = line.replace("memguard watch", &format!("memguard watch{times}"));
         }
         let path = std::env::var("PATH").unwrap_or_default();
-        let bin: PathBuf = self.scratch.path("bin");
+        let bin = self.scratch.path("bin");
         Memguard::program(Path::new("sh"), &["-c", &line])
             .env("PATH", format!("{}:{path}", bin.display()))
             .with(|command| {
