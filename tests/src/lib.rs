@@ -32,6 +32,7 @@ pub mod postgres;
 pub mod programs;
 pub mod redis;
 pub mod running;
+pub mod schema;
 pub mod scratch;
 pub mod servers;
 pub mod statistics;

@@ -146,6 +146,7 @@ fn parse(line: &str) -> Value {
     assert!(value.is_object(), "not a JSON object: {line}");
     assert_eq!(text(&value, "/schema_version"), "1.0", "in {line}");
     crate::times::unix_seconds(text(&value, "/timestamp"));
+    crate::schema::check(line, &value);
     value
 }
 

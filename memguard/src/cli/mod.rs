@@ -425,7 +425,7 @@ impl FromStr for RunGate {
                 let count = text
                     .strip_prefix("left:")
                     .and_then(|count| count.parse().ok());
-                let wanted = || "expected never, leak, left or left:N".to_owned();
+                let wanted = || "never, leak, left or left:N".to_owned();
                 count.map(Self::Left).ok_or_else(wanted)
             }
         }

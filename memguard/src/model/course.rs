@@ -19,7 +19,7 @@ pub struct Course {
 }
 
 impl Course {
-    /// Of samples at any times, oldest first: at each step what was counted last. `None` where
+    /// Of samples at any times, oldest first: at each step the one that is nearest. `None` where
     /// there is no time between the first and the last.
     pub fn of(samples: &[(Stamp, u64)]) -> Option<Self> {
         let (first, _) = *samples.first()?;
@@ -32,9 +32,7 @@ impl Course {
             // Not so many intervals, which are rounded: the last is the last.
             let time = first.after(span.mul_f64(f64::from(step) / f64::from(gaps)));
             let time = if step == gaps { last } else { time };
-            let behind = samples.partition_point(|(stamp, _)| *stamp <= time);
-            let known = behind.checked_sub(1).and_then(|index| samples.get(index));
-            known.map_or(0, |(_, count)| *count)
+            nearest(samples, time)
         };
         let counts = (0..=gaps).map(at).collect();
         (!interval.is_zero()).then_some(Self {
@@ -50,6 +48,15 @@ impl Course {
         self.interval
             .saturating_mul(u32::try_from(gaps).unwrap_or(u32::MAX))
     }
+}
+
+/// The count of the sample that is nearest in time: ticks are never quite even.
+fn nearest(samples: &[(Stamp, u64)], time: Stamp) -> u64 {
+    let behind = samples.partition_point(|(stamp, _)| *stamp <= time);
+    let around = samples.get(behind.saturating_sub(1)..).unwrap_or_default();
+    let distance = |stamp: Stamp| stamp.since(time).max(time.since(stamp));
+    let nearest = around.iter().take(2).min_by_key(|(at, _)| distance(*at));
+    nearest.map_or(0, |(_, count)| *count)
 }
 
 #[cfg(test)]
@@ -68,7 +75,7 @@ mod tests {
             (vec![(5, 1), (5, 2)], None, vec![]),
             (vec![(5, 1), (7, 2)], Some(2), vec![1, 2]),
             (vec![(0, 1), (1, 2), (4, 3)], Some(2), vec![1, 2, 3]),
-            (vec![(0, 1), (9, 2), (10, 3)], Some(5), vec![1, 1, 3]),
+            (vec![(0, 1), (9, 2), (10, 3)], Some(5), vec![1, 2, 3]),
         ] {
             let samples: Vec<_> = samples.into_iter().map(|(at, n)| (second(at), n)).collect();
             let course = Course::of(&samples);

@@ -195,7 +195,7 @@ pub struct Cost {
     pub rss_bytes: Option<u64>,
     /// Memory of maps and ring in the kernel.
     pub kernel_bytes: u64,
-    /// Records that were read from the ring; `None` where that is not known.
+    /// Records that were read, from the ring or the nursery; `None` where that is not known.
     pub events_read: Option<u64>,
 }
 

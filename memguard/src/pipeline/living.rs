@@ -432,7 +432,15 @@ fn in_topic(origin: Origin, group: &GroupId, seen: &[Seen]) -> Origin {
     let Some(topic) = topic.map(|seen| fold_target(&seen.target)) else {
         return origin;
     };
-    let place = origin.place.map(|place| format!("{place} for {topic}"));
+    // That a socket is of a socket is no news.
+    let news = !topic.contains(":[");
+    let place = origin.place.map(|place| {
+        if news {
+            format!("{place} for {topic}")
+        } else {
+            place
+        }
+    });
     Origin {
         place,
         topic: Some(topic),

@@ -407,7 +407,7 @@ impl Agent {
             cpu_observing: Some(cpu.saturating_sub(self.cpu_at_start)),
             rss_bytes: cost::anonymous_rss(&self.procfs),
             kernel_bytes: self.kernel_bytes(),
-            events_read: Some(self.tally.read),
+            events_read: Some(self.tally.read + self.tally.swept),
         }
     }
 

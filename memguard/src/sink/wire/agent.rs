@@ -188,7 +188,7 @@ pub struct Cost {
     pub agent_rss_bytes: Option<u64>,
     /// Memory of maps and ring in the kernel.
     pub kernel_bytes: u64,
-    /// Records that the agent read from the ring buffer.
+    /// Records that the agent read, from the ring buffer or the nursery.
     pub events_read: Option<u64>,
     /// Events that did not reach it.
     pub events_lost: u64,
