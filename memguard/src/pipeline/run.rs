@@ -26,7 +26,7 @@ use crate::{
         report::{Report, RunExit},
     },
     preflight::{self, Facts},
-    source::kernel::{self, Target},
+    source::kernel::Target,
 };
 
 /// Runs the command; returns the exit code. Every failure before its exec is told with 125.
@@ -188,7 +188,7 @@ fn plural(count: u64, one: &'static str, many: &'static str) -> &'static str {
 impl Agent {
     async fn end_run(mut self, args: &RunArgs, command_code: i32) -> u8 {
         self.settle().await;
-        self.judge_standing(kernel::now());
+        self.judge_standing().await;
         let mut summary = self.summary();
         let conclusive = summary.evidence.conclusive();
         let (code, reason) = self.exit_code(args, command_code, conclusive);
