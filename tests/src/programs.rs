@@ -51,7 +51,7 @@ fn compile(name: &str) -> String {
     fs::create_dir_all(&folder)
         .unwrap_or_else(|error| panic!("cannot make {}: {error}", folder.display()));
     let finished = folder.join(name);
-    if is_fresh(&finished) {
+    if is_fresh(&finished, &source) {
         return finished.display().to_string();
     }
     let thread = std::thread::current().id();
@@ -75,12 +75,14 @@ fn compile(name: &str) -> String {
     finished.display().to_string()
 }
 
-/// Made after the last change of any source, headers included.
-fn is_fresh(program: &Path) -> bool {
+/// Made after the last change of its source, and of any header.
+fn is_fresh(program: &Path, source: &Path) -> bool {
     let changed = |path: &Path| path.metadata().and_then(|data| data.modified()).ok();
-    let sources = fs::read_dir(sources()).into_iter().flatten().flatten();
-    let newest = sources.filter_map(|source| changed(&source.path())).max();
-    changed(program) > newest
+    let all = fs::read_dir(sources()).into_iter().flatten().flatten();
+    let headers = all.map(|entry| entry.path());
+    let headers = headers.filter(|path| path.extension().is_some_and(|it| it == "h"));
+    let newest = headers.chain([source.to_owned()]);
+    changed(program) > newest.filter_map(|path| changed(&path)).max()
 }
 
 fn compiler() -> &'static str {
