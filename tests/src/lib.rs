@@ -14,6 +14,7 @@
     reason = "a test harness panics where a test fails, and says on screen what it skips"
 )]
 
+pub mod bench;
 pub mod bpf;
 pub mod counters;
 pub mod driven;

@@ -91,12 +91,14 @@ fn kernel_tests(long: bool, workspace: &Workspace) -> Result<()> {
 }
 
 /// Builds tests as the user and runs them as root.
-pub(crate) fn test_as_root<const N: usize>(
-    which: [&str; N],
-    workspace: &Workspace,
-) -> Result<Command> {
+fn test_as_root<const N: usize>(which: [&str; N], workspace: &Workspace) -> Result<Command> {
     let mut cargo = workspace.cargo(["test"]);
     cargo.args(which);
+    as_root(cargo, workspace)
+}
+
+/// Lets cargo, which builds as the user, run what it has built as root.
+pub(crate) fn as_root(mut cargo: Command, workspace: &Workspace) -> Result<Command> {
     if workspace.needs_sudo()? {
         let [sudo, keep] = SUDO;
         cargo.arg(format!(
