@@ -5,8 +5,8 @@
  *
  *   WHAT COUNT THREADS HELD
  *
- * Does WHAT so often, shared among so many threads, and answers "WHAT NANOSECONDS", the time of all
- * together. A single thread stays on the last CPU that it may use, so that an agent can have another.
+ * Does WHAT so often, shared among so many threads, and answers "loop WHAT WALL CPU": nanoseconds from
+ * begin to end, and of CPU time of all threads together. A single thread stays on the last CPU that it may use, so that an agent can have another.
  *
  *   open socket mmap dup   acquires and gives back at once; with HELD > 0 open gives back the oldest
  *                          of so many that it holds all the time
@@ -163,23 +163,21 @@ static void *run_share(void *argument)
 	return NULL;
 }
 
-static uint64_t now(void)
+static uint64_t now(clockid_t clock)
 {
 	struct timespec time;
 
-	clock_gettime(CLOCK_MONOTONIC, &time);
+	clock_gettime(clock, &time);
 	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
-/* Returns how long it took. */
-static uint64_t run(void (*body)(size_t, size_t), size_t count, size_t threads, size_t held)
+static void run(void (*body)(size_t, size_t), size_t count, size_t threads, size_t held)
 {
 	struct share shares[MOST_THREADS];
-	uint64_t begun = now();
 
 	if (threads <= 1) {
 		body(count, held);
-		return now() - begun;
+		return;
 	}
 	for (size_t i = 0; i < threads; i++) {
 		shares[i] = (struct share){ .body = body, .count = count / threads, .held = held };
@@ -188,7 +186,6 @@ static uint64_t run(void (*body)(size_t, size_t), size_t count, size_t threads, 
 	}
 	for (size_t i = 0; i < threads; i++)
 		pthread_join(shares[i].thread, NULL);
-	return now() - begun;
 }
 
 static void stay_on(const cpu_set_t *cpus)
@@ -224,6 +221,7 @@ static void allow_descriptors(void)
 static void obey(const char *what, size_t count, size_t threads, size_t held, const cpu_set_t *all)
 {
 	cpu_set_t last = last_of(all);
+	uint64_t wall, cpu;
 
 	if (threads > MOST_THREADS || held > MOST_HELD)
 		errx(99, "too many threads or descriptors");
@@ -231,8 +229,11 @@ static void obey(const char *what, size_t count, size_t threads, size_t held, co
 		if (strcmp(BODIES[i].name, what) != 0)
 			continue;
 		stay_on(threads <= 1 ? &last : all);
-		dprintf(1, "%s %lu\n", what,
-			(unsigned long)run(BODIES[i].body, count, threads, held));
+		wall = now(CLOCK_MONOTONIC);
+		cpu = now(CLOCK_PROCESS_CPUTIME_ID);
+		run(BODIES[i].body, count, threads, held);
+		dprintf(1, "loop %s %lu %lu\n", what, (unsigned long)(now(CLOCK_MONOTONIC) - wall),
+			(unsigned long)(now(CLOCK_PROCESS_CPUTIME_ID) - cpu));
 		return;
 	}
 	errx(99, "no such loop: %s", what);

@@ -19,6 +19,15 @@ pub(super) struct Looper {
     answers: usize,
 }
 
+/// Nanoseconds that each took.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Took {
+    /// From begin to end.
+    pub(super) wall: f64,
+    /// Of CPU time, which others on the machine do not lengthen.
+    pub(super) cpu: f64,
+}
+
 /// What it does, and how often.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Loop {
@@ -46,6 +55,11 @@ impl Loop {
     pub(super) fn holding(self, held: u32) -> Self {
         Self { held, ..self }
     }
+
+    /// By so many threads.
+    pub(super) fn by(self, threads: u32) -> Self {
+        Self { threads, ..self }
+    }
 }
 
 impl Looper {
@@ -71,20 +85,20 @@ impl Looper {
         let mut this = Self {
             guard,
             stdout,
-            answers: 1,
+            answers: 0,
         };
         wait_until(PATIENCE, "bench_loop is ready", || {
-            this.guard.poll().is_some() || this.line(0).is_some()
+            this.guard.poll().is_some() || this.is_ready()
         });
-        match this.line(0) {
-            Some(_) => Ok(this),
-            None => Err(stderr
-                .so_far()
-                .lines()
-                .next()
-                .unwrap_or("it ended")
-                .to_owned()),
+        if this.is_ready() {
+            return Ok(this);
         }
+        Err(stderr
+            .so_far()
+            .lines()
+            .next()
+            .unwrap_or("it ended")
+            .to_owned())
     }
 
     /// Its pid, where it runs on its own.
@@ -92,8 +106,8 @@ impl Looper {
         self.guard.pid()
     }
 
-    /// Does it once more; returns the nanoseconds that each took.
-    pub(super) fn run(&mut self, what: Loop) -> f64 {
+    /// Does it once more.
+    pub(super) fn run(&mut self, what: Loop) -> Took {
         let Loop {
             what,
             count,
@@ -112,20 +126,32 @@ impl Looper {
             &format!("bench_loop has done {}", line.trim()),
             || {
                 assert!(self.guard.poll().is_none(), "bench_loop has ended");
-                self.line(self.answers).is_some()
+                self.answer(self.answers).is_some()
             },
         );
-        let answer = self.line(self.answers).unwrap_or_default();
+        let answer = self.answer(self.answers).unwrap_or_default();
         self.answers += 1;
-        let nanoseconds = answer
-            .strip_prefix(what)
-            .and_then(|rest| rest.trim().parse::<f64>().ok());
-        nanoseconds.unwrap_or_else(|| panic!("{what}: {answer:?}")) / count as f64
+        took(&answer, count).unwrap_or_else(|| panic!("{what}: {answer:?}"))
     }
 
-    fn line(&self, number: usize) -> Option<String> {
+    /// What it said after "ready". A tracer may have a word to say on the same output.
+    fn answer(&self, number: usize) -> Option<String> {
         let said = self.stdout.so_far();
         let complete = &said[..=said.rfind('\n')?];
-        complete.lines().nth(number).map(str::to_owned)
+        let mut own = complete.lines().filter(|line| line.starts_with("loop "));
+        own.nth(number).map(str::to_owned)
     }
+
+    fn is_ready(&self) -> bool {
+        self.stdout.so_far().lines().any(|line| line == "ready")
+    }
+}
+
+fn took(answer: &str, count: u64) -> Option<Took> {
+    let mut words = answer.split_whitespace().skip(2);
+    let mut each = || Some(words.next()?.parse::<f64>().ok()? / count as f64);
+    Some(Took {
+        wall: each()?,
+        cpu: each()?,
+    })
 }

@@ -11,6 +11,8 @@ mod document;
 mod host;
 mod json;
 mod looper;
+mod loops;
+mod peers;
 mod programs;
 mod report;
 mod row;
@@ -63,7 +65,12 @@ impl Options {
 /// A part of the table: its name, and what measures it.
 type Section = (&'static str, fn(&Options) -> Vec<Row>);
 
-const SECTIONS: [Section; 2] = [("bpf", bpf_time::measure), ("programs", programs::measure)];
+const SECTIONS: [Section; 4] = [
+    ("bpf", bpf_time::measure),
+    ("programs", programs::measure),
+    ("loops", loops::measure),
+    ("calls", loops::calls),
+];
 
 /// Measures, prints, and keeps what was asked for.
 ///
