@@ -65,7 +65,8 @@ static void make(enum mode mode, size_t index, int *flight)
 static void pace(enum mode mode, uint64_t rate, size_t count)
 {
 	const struct timespec pause = { .tv_nsec = NANOSECONDS / 1000 };
-	int flight[FLIGHT];
+	/* Not on the stack, which is copied with every acquisition. */
+	static int flight[FLIGHT];
 	uint64_t begun = now();
 	size_t made = 0;
 

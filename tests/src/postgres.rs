@@ -2,6 +2,7 @@
 
 use std::{
     os::unix::{fs::chown, process::CommandExt as _},
+    path::PathBuf,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -70,7 +71,13 @@ impl Postgres {
             .unwrap_or_else(|error| panic!("cannot start pgbench: {error}"))
     }
 
-    fn pgbench(&self, options: &[&str]) -> Command {
+    /// A directory that it, and `pgbench`, may write to.
+    pub fn shared(&self) -> PathBuf {
+        self.scratch.path("postgres")
+    }
+
+    /// `pgbench` with these options on its database.
+    pub fn pgbench(&self, options: &[&str]) -> Command {
         let mut command = Self::command("pgbench");
         let socket = self.scratch.text("postgres");
         command

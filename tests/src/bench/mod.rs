@@ -8,14 +8,20 @@
 mod agent;
 mod bpf_time;
 mod document;
+mod held;
 mod host;
+mod idle;
 mod json;
 mod looper;
 mod loops;
 mod peers;
+mod phases;
 mod programs;
+mod rates;
 mod report;
 mod row;
+mod servers;
+mod start;
 
 use std::{path::PathBuf, process::ExitCode, time::Instant};
 
@@ -65,11 +71,16 @@ impl Options {
 /// A part of the table: its name, and what measures it.
 type Section = (&'static str, fn(&Options) -> Vec<Row>);
 
-const SECTIONS: [Section; 4] = [
+const SECTIONS: [Section; 9] = [
     ("bpf", bpf_time::measure),
     ("programs", programs::measure),
     ("loops", loops::measure),
     ("calls", loops::calls),
+    ("servers", servers::measure),
+    ("rates", rates::measure),
+    ("held", held::measure),
+    ("agent", idle::measure),
+    ("start", start::measure),
 ];
 
 /// Measures, prints, and keeps what was asked for.
