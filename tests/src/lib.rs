@@ -15,6 +15,7 @@
 )]
 
 pub mod bench;
+pub mod bounds;
 pub mod bpf;
 pub mod counters;
 pub mod driven;
@@ -40,6 +41,7 @@ pub mod times;
 pub mod wait;
 pub mod zoo;
 
+pub use bounds::Bounds;
 pub use counters::Counters;
 pub use driven::Driven;
 pub use finding::{Finding, by_kind, by_process, by_resource, total};

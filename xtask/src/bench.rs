@@ -1,9 +1,11 @@
 //! What memguard costs, measured: the tables of `docs/overhead.md`.
 //!
-//! The measuring itself is `tests/src/bench`, which runs as root; this builds, and says where its
-//! results go.
+//! The measuring itself is `memguard/benches` and `tests/src/bench`, of which the second runs as
+//! root; this builds, and says where results go.
 
-use anyhow::Result;
+use std::fs;
+
+use anyhow::{Context as _, Result};
 
 use crate::{
     setup, shell,
@@ -25,11 +27,21 @@ pub(crate) struct Options {
     write: bool,
 }
 
+/// The section that criterion measures.
+const PURE: &str = "pure";
+
 /// Builds as the user, measures as root; the figures are in `target/bench.json` afterwards.
 pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<()> {
     let Options { only, quick, write } = options;
-    setup::run(&setup::Options { tests: true }, workspace)?;
+    let everything = setup::Options {
+        tests: true,
+        bench: true,
+    };
+    setup::run(&everything, workspace)?;
     release_build(workspace)?;
+    if only.as_deref().is_none_or(|pattern| PURE.contains(pattern)) {
+        pure(*quick, workspace)?;
+    }
     let mut cargo = as_root(
         workspace.cargo([
             "bench",
@@ -54,6 +66,20 @@ pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<()> {
         cargo
             .arg("--write")
             .arg(workspace.root.join("docs/overhead.md"));
+    }
+    shell::run(&mut cargo)
+}
+
+/// Needs no root. What an earlier run has left would be taken for this one's.
+fn pure(quick: bool, workspace: &Workspace) -> Result<()> {
+    let samples = workspace.target.join("criterion");
+    if samples.exists() {
+        fs::remove_dir_all(&samples).context("cannot remove target/criterion")?;
+    }
+    let mut cargo = workspace.cargo(["bench", "--quiet", "--package=memguard", "--bench=pure"]);
+    cargo.args(["--", "--quiet", "--noplot"]);
+    if quick {
+        cargo.args(["--warm-up-time=0.2", "--measurement-time=0.5"]);
     }
     shell::run(&mut cargo)
 }

@@ -32,7 +32,13 @@ pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<()> {
     }
     let mut phases = Phases::default();
     phases.run("setup", || {
-        setup::run(&setup::Options { tests: !no_kernel }, workspace)
+        setup::run(
+            &setup::Options {
+                tests: !no_kernel,
+                bench: false,
+            },
+            workspace,
+        )
     })?;
     phases.run("BPF object", || {
         build_ebpf::run(

@@ -17,6 +17,7 @@ mod loops;
 mod peers;
 mod phases;
 mod programs;
+mod pure;
 mod rates;
 mod report;
 mod row;
@@ -71,7 +72,7 @@ impl Options {
 /// A part of the table: its name, and what measures it.
 type Section = (&'static str, fn(&Options) -> Vec<Row>);
 
-const SECTIONS: [Section; 9] = [
+const SECTIONS: [Section; 10] = [
     ("bpf", bpf_time::measure),
     ("programs", programs::measure),
     ("loops", loops::measure),
@@ -81,6 +82,7 @@ const SECTIONS: [Section; 9] = [
     ("held", held::measure),
     ("agent", idle::measure),
     ("start", start::measure),
+    ("pure", pure::measure),
 ];
 
 /// Measures, prints, and keeps what was asked for.
