@@ -14,6 +14,7 @@
     reason = "a test harness panics where a test fails, and says on screen what it skips"
 )]
 
+pub mod accuracy;
 pub mod bench;
 pub mod bounds;
 pub mod bpf;
@@ -38,6 +39,7 @@ pub mod servers;
 pub mod statistics;
 mod stream;
 pub mod times;
+pub mod visitors;
 pub mod wait;
 pub mod zoo;
 

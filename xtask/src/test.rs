@@ -97,7 +97,10 @@ fn kernel_tests(long: bool, workspace: &Workspace) -> Result<()> {
 }
 
 /// Builds tests as the user and runs them as root.
-fn test_as_root<const N: usize>(which: [&str; N], workspace: &Workspace) -> Result<Command> {
+pub(crate) fn test_as_root<const N: usize>(
+    which: [&str; N],
+    workspace: &Workspace,
+) -> Result<Command> {
     let mut cargo = workspace.cargo(["test"]);
     cargo.args(which);
     as_root(cargo, workspace)
