@@ -2,6 +2,8 @@
 
 use std::{fmt, fs, process::Command, thread};
 
+use crate::bpf;
+
 /// The machine and the moment.
 #[derive(Debug)]
 pub(super) struct Host {
@@ -13,6 +15,8 @@ pub(super) struct Host {
     /// Too short a run to count.
     pub(super) quick: bool,
     load: String,
+    /// BPF programs of others, which take their share of every call that they are attached to.
+    programs: usize,
 }
 
 impl Host {
@@ -28,6 +32,7 @@ impl Host {
             commit: said("git", &["describe", "--always", "--dirty"]),
             quick,
             load,
+            programs: bpf::loaded().len(),
         }
     }
 }
@@ -42,12 +47,19 @@ impl fmt::Display for Host {
             commit,
             quick,
             load,
+            programs,
         } = self;
         writeln!(
             formatter,
             "{date}, commit {commit}, Linux {kernel}, {cpus} CPUs ({machine}), load {load} when it \
              began. Repeat it with `cargo xtask bench --write`."
         )?;
+        if *programs > 0 {
+            writeln!(
+                formatter,
+                "\n{programs} BPF programs of others were loaded: these figures are worth less."
+            )?;
+        }
         if *quick {
             writeln!(
                 formatter,

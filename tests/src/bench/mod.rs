@@ -2,8 +2,8 @@
 //!
 //! Every figure is the median of interleaved rounds with its quartiles, and where there is
 //! something to compare with, a difference or a ratio within one round: these machines are noisy,
-//! and a single time says nothing. [`row`] is the one form that all figures have; [`report`] and
-//! [`document`] show them, [`json`] keeps them. Each other module is one section of the table.
+//! and a single time says nothing. `row` is the one form that all figures have; `report` and
+//! `document` show them, `json` keeps them. Each other module is one section of the table.
 
 mod agent;
 mod bpf_time;
@@ -95,6 +95,7 @@ pub fn run(options: &Options) -> ExitCode {
         return ExitCode::FAILURE;
     };
     let host = host::Host::of_this_run(options.quick);
+    println!("{host}");
     let wanted = SECTIONS.into_iter().filter(|(name, _)| options.wants(name));
     let mut rows = Vec::new();
     for (name, measure) in wanted {
