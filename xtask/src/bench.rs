@@ -22,8 +22,8 @@ pub(crate) struct Options {
     /// Short rounds, and few: to see that it works; the figures do not count
     #[arg(long)]
     quick: bool,
-    /// Put the table into docs/overhead.md
-    #[arg(long)]
+    /// Put the table into docs/overhead.md; all of it
+    #[arg(long, conflicts_with = "only")]
     write: bool,
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::{
     Options, Row,
     agent::Agent,
-    looper::{Loop, Looper},
+    looper::{Loop, Looper, Took},
     peers::Peer,
 };
 
@@ -44,7 +44,7 @@ fn concerns(peer: Peer, what: &str) -> bool {
 }
 
 /// Nanoseconds by loop, round after round; `None` of a peer that cannot run, with its reason.
-type Times = BTreeMap<&'static str, Vec<f64>>;
+type Times = BTreeMap<&'static str, Vec<Took>>;
 
 /// The section `loops`.
 pub(super) fn measure(options: &Options) -> Vec<Row> {
@@ -77,23 +77,32 @@ fn round(options: &Options, peer: Peer, times: &mut Times) -> Result<(), String>
     for (name, what, threads) in wanted {
         let usual = if what == "malloc" { 10 * PAIRS } else { PAIRS };
         let pairs = Loop::new(what, peer.count(options.count(usual))).by(threads);
-        times.entry(name).or_default().push(traced.run(pairs).wall);
+        times.entry(name).or_default().push(traced.run(pairs));
     }
     traced.end();
     Ok(())
 }
 
 fn ratios(peer: Peer, times: &Times, bare: &Times) -> Vec<Row> {
-    let ratio = |(name, times): (&&str, &Vec<f64>)| {
-        let both = times.iter().zip(&bare[name]);
-        let ratios: Vec<f64> = both.map(|(traced, bare)| traced / bare).collect();
-        let row = Row::new(format!("{name}: {}", peer.name()), "× bare", &ratios).against(1.0);
-        match (peer, *name) {
+    let ratio = |name: &str, clock: &str, of: fn(&Took) -> f64| {
+        let both = times[name].iter().zip(&bare[name]);
+        let ratios: Vec<f64> = both.map(|(traced, bare)| of(traced) / of(bare)).collect();
+        let row = Row::new(format!("{name}{clock}: {}", peer.name()), "× bare", &ratios);
+        let row = row.against(1.0);
+        match (peer, name) {
             (Peer::Memguard, "open+close") => row.at_most(1.5),
             _ => row,
         }
     };
-    times.iter().map(ratio).collect()
+    let mut rows = Vec::new();
+    for name in times.keys() {
+        rows.push(ratio(name, "", |took| took.wall));
+        // What it does, it does in the process itself; others on the machine do not count here.
+        if peer == Peer::Memguard {
+            rows.push(ratio(name, ", CPU time", |took| took.cpu));
+        }
+    }
+    rows
 }
 
 /// Calls that end without a record: name, loop, target in nanoseconds where there is one.
