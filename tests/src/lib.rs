@@ -38,6 +38,7 @@ pub mod scratch;
 pub mod servers;
 pub mod statistics;
 mod stream;
+pub mod terminal;
 pub mod times;
 pub mod visitors;
 pub mod wait;

@@ -180,12 +180,18 @@ impl Suppression {
 /// What memguard used.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Cost {
-    /// CPU time of the agent.
+    /// CPU time of the agent, its start included.
     pub agent_cpu_seconds: f64,
+    /// CPU of the agent in percent of one core, over the time observed and without its start.
+    pub agent_cpu_percent: Option<f64>,
     /// Anonymous resident memory of the agent.
     pub agent_rss_bytes: Option<u64>,
     /// Memory of maps and ring in the kernel.
     pub kernel_bytes: u64,
+    /// Records that the agent read from the ring buffer.
+    pub events_read: Option<u64>,
+    /// Events that did not reach it.
+    pub events_lost: u64,
 }
 
 /// How the command of `memguard run` ended.
@@ -222,10 +228,14 @@ impl Summary {
 
 impl Cost {
     fn new(summary: &report::Summary) -> Self {
+        let cost = &summary.cost;
         Self {
-            agent_cpu_seconds: summary.agent_cpu.as_secs_f64(),
-            agent_rss_bytes: summary.agent_rss_bytes,
-            kernel_bytes: summary.kernel_bytes,
+            agent_cpu_seconds: cost.cpu.as_secs_f64(),
+            agent_cpu_percent: cost.cpu_percent(summary.observed),
+            agent_rss_bytes: cost.rss_bytes,
+            kernel_bytes: cost.kernel_bytes,
+            events_read: cost.events_read,
+            events_lost: summary.evidence.events_lost,
         }
     }
 }
