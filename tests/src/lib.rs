@@ -15,6 +15,8 @@
 )]
 
 pub mod accuracy;
+pub mod bench;
+pub mod bounds;
 pub mod bpf;
 pub mod counters;
 pub mod driven;
@@ -43,6 +45,7 @@ pub mod visitors;
 pub mod wait;
 pub mod zoo;
 
+pub use bounds::Bounds;
 pub use counters::Counters;
 pub use driven::Driven;
 pub use finding::{Finding, by_kind, by_process, by_resource, total};

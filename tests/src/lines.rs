@@ -123,6 +123,22 @@ impl Lines {
         summary
     }
 
+    /// The one line with which a watch ends.
+    ///
+    /// # Panics
+    ///
+    /// When it has not ended, or more than once.
+    pub fn stopped(&self) -> &Value {
+        let stopped = self.events("memguard.agent.stopped");
+        let [stopped] = stopped.as_slice() else {
+            panic!(
+                "{} lines with memguard.agent.stopped, not one",
+                stopped.len()
+            );
+        };
+        stopped
+    }
+
     /// The kernel side's counters, from the summary.
     pub fn counters(&self) -> Counters {
         Counters::of(self.summary())

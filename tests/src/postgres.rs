@@ -2,6 +2,7 @@
 
 use std::{
     os::unix::{fs::chown, process::CommandExt as _},
+    path::PathBuf,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -70,6 +71,11 @@ impl Postgres {
             .unwrap_or_else(|error| panic!("cannot start pgbench: {error}"))
     }
 
+    /// A directory that it, and `pgbench`, may write to.
+    pub fn shared(&self) -> PathBuf {
+        self.scratch.path("postgres")
+    }
+
     /// The same at a pace that is not felt: transactions that only read, a few a second.
     pub fn visit(&self, seconds: &str, anew: bool) -> Guard {
         let mut command = self.pgbench(&["-S", "-c", "2", "-R", "10", "-T", seconds]);
@@ -79,7 +85,8 @@ impl Postgres {
         Guard::spawn(&mut command).unwrap_or_else(|error| panic!("cannot start pgbench: {error}"))
     }
 
-    fn pgbench(&self, options: &[&str]) -> Command {
+    /// `pgbench` with these options on its database.
+    pub fn pgbench(&self, options: &[&str]) -> Command {
         let mut command = Self::command("pgbench");
         let socket = self.scratch.text("postgres");
         command

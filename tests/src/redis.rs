@@ -46,6 +46,11 @@ impl Redis {
         self.guard.pid()
     }
 
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Starts connections made anew for a few requests each, of the same keys, for so many seconds.
     pub fn load(&self, seconds: &str) -> Guard {
         let port = self.port;

@@ -14,7 +14,11 @@ pub(crate) struct Options {}
 
 /// As root. The table is written whatever the verdicts are; a wrong one is an error.
 pub(crate) fn run(_: &Options, workspace: &Workspace) -> Result<()> {
-    setup::run(&setup::Options { tests: true }, workspace)?;
+    let programs = setup::Options {
+        tests: true,
+        bench: false,
+    };
+    setup::run(&programs, workspace)?;
     release_build(workspace)?;
     let mut look = test_as_root(["--package=memguard-tests", "--test=accuracy"], workspace)?;
     look.args(["--", "--ignored", "--nocapture", "--exact"]);

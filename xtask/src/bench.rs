@@ -1,34 +1,85 @@
 //! What memguard costs, measured: the tables of `docs/overhead.md`.
+//!
+//! The measuring itself is `memguard/benches` and `tests/src/bench`, of which the second runs as
+//! root; this builds, and says where results go.
 
-use anyhow::Result;
+use std::fs;
+
+use anyhow::{Context as _, Result};
 
 use crate::{
     setup, shell,
-    test::{release_build, test_as_root},
+    test::{as_root, release_build},
     workspace::Workspace,
 };
 
-/// Measure what copying a stack costs, and how many are unwound in a second.
+/// Measure what memguard costs, on a machine that does nothing else.
 #[derive(clap::Args)]
-pub(crate) struct Options {}
+pub(crate) struct Options {
+    /// Only the sections whose name contains this
+    #[arg(long, value_name = "PATTERN")]
+    only: Option<String>,
+    /// Short rounds, and few: to see that it works; the figures do not count
+    #[arg(long)]
+    quick: bool,
+    /// Put the table into docs/overhead.md; all of it
+    #[arg(long, conflicts_with = "only")]
+    write: bool,
+}
 
-/// As root, on a machine that does nothing else.
-pub(crate) fn run(_: &Options, workspace: &Workspace) -> Result<()> {
-    setup::run(&setup::Options { tests: true }, workspace)?;
+/// The section that criterion measures.
+const PURE: &str = "pure";
+
+/// Builds as the user, measures as root; the figures are in `target/bench.json` afterwards.
+pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<()> {
+    let Options { only, quick, write } = options;
+    let everything = setup::Options {
+        tests: true,
+        bench: true,
+    };
+    setup::run(&everything, workspace)?;
     release_build(workspace)?;
-    println!("== windows: nanoseconds of the BPF programs");
-    let mut windows = test_as_root(["--package=memguard-tests", "--test=overhead"], workspace)?;
-    windows.args(["--", "--ignored", "--nocapture", "--test-threads=1"]);
-    windows.env("MEMGUARD_BIN", workspace.agent());
-    shell::run(&mut windows)?;
-    println!("== unwinding: windows a second on one core");
-    let mut unwinding = workspace.cargo(["test", "--release", "--package=memguard", "--lib"]);
-    unwinding.args([
-        "--",
-        "--ignored",
-        "--nocapture",
-        "--test-threads=1",
-        "origin::",
-    ]);
-    shell::run(&mut unwinding)
+    if only.as_deref().is_none_or(|pattern| PURE.contains(pattern)) {
+        pure(*quick, workspace)?;
+    }
+    let mut cargo = as_root(
+        workspace.cargo([
+            "bench",
+            "--quiet",
+            "--package=memguard-tests",
+            "--bench=system",
+        ]),
+        workspace,
+    )?;
+    cargo.env("MEMGUARD_BIN", workspace.agent());
+    cargo
+        .arg("--")
+        .arg("--json")
+        .arg(workspace.target.join("bench.json"));
+    if let Some(only) = only {
+        cargo.args(["--only", only]);
+    }
+    if *quick {
+        cargo.arg("--quick");
+    }
+    if *write {
+        cargo
+            .arg("--write")
+            .arg(workspace.root.join("docs/overhead.md"));
+    }
+    shell::run(&mut cargo)
+}
+
+/// Needs no root. What an earlier run has left would be taken for this one's.
+fn pure(quick: bool, workspace: &Workspace) -> Result<()> {
+    let samples = workspace.target.join("criterion");
+    if samples.exists() {
+        fs::remove_dir_all(&samples).context("cannot remove target/criterion")?;
+    }
+    let mut cargo = workspace.cargo(["bench", "--quiet", "--package=memguard", "--bench=pure"]);
+    cargo.args(["--", "--quiet", "--noplot"]);
+    if quick {
+        cargo.args(["--warm-up-time=0.2", "--measurement-time=0.5"]);
+    }
+    shell::run(&mut cargo)
 }

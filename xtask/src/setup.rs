@@ -52,21 +52,31 @@ const TEST_PROGRAMS: [(&str, &str); 17] = [
     ("git", "git"),
 ];
 
+/// Peers that `cargo xtask bench` compares with, each its own package. The others of its programs
+/// are those of the tests.
+const PEERS: [&str; 4] = ["strace", "valgrind", "bpftrace", "heaptrack"];
+
 /// Install what a rebuild of the BPF object needs.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Also install the programs that the kernel tests run.
     #[arg(long)]
     pub(crate) tests: bool,
+    /// Also install what `cargo xtask bench` measures and compares with.
+    #[arg(long)]
+    pub(crate) bench: bool,
 }
 
 /// Installs what is missing.
 pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<()> {
-    let Options { tests } = options;
+    let Options { tests, bench } = options;
     let toolchain = compiler(workspace)?;
     linker::ensure(toolchain, workspace)?;
-    if *tests {
+    if *tests || *bench {
         test_programs(workspace)?;
+    }
+    if *bench {
+        peers(workspace);
     }
     Ok(())
 }
@@ -128,6 +138,18 @@ fn test_programs(workspace: &Workspace) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// One that cannot be had is missing in the table, which says so.
+fn peers(workspace: &Workspace) {
+    let missing = PEERS
+        .into_iter()
+        .filter(|peer| workspace.which(peer).is_none());
+    for peer in missing {
+        if let Err(why) = apt::install(workspace, &[peer]) {
+            println!("bench goes on without {peer}: {why:#}");
+        }
+    }
 }
 
 fn stop(service: &str, workspace: &Workspace) -> Result<()> {

@@ -32,7 +32,13 @@ pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<()> {
     }
     let mut phases = Phases::default();
     phases.run("setup", || {
-        setup::run(&setup::Options { tests: !no_kernel }, workspace)
+        setup::run(
+            &setup::Options {
+                tests: !no_kernel,
+                bench: false,
+            },
+            workspace,
+        )
     })?;
     phases.run("BPF object", || {
         build_ebpf::run(
@@ -97,6 +103,11 @@ pub(crate) fn test_as_root<const N: usize>(
 ) -> Result<Command> {
     let mut cargo = workspace.cargo(["test"]);
     cargo.args(which);
+    as_root(cargo, workspace)
+}
+
+/// Lets cargo, which builds as the user, run what it has built as root.
+pub(crate) fn as_root(mut cargo: Command, workspace: &Workspace) -> Result<Command> {
     if workspace.needs_sudo()? {
         let [sudo, keep] = SUDO;
         cargo.arg(format!(

@@ -1,7 +1,7 @@
 //! Which BPF programs are loaded on this kernel, by id. Ids are handed out in a cycle, so one that
 //! has gone does not come back within a test.
 
-use std::{collections::BTreeSet, fs, io};
+use std::{collections::BTreeSet, fs};
 
 /// Command of bpf(2) that returns the id after a given one.
 const BPF_PROG_GET_NEXT_ID: libc::c_int = 11;
@@ -46,20 +46,11 @@ fn after(start: u32) -> Option<u32> {
         next: 0,
         open_flags: 0,
     };
-    // SAFETY: the kernel reads and writes `size_of::<NextId>()` bytes at the pointer, which is what
-    // it points to, and keeps no reference to it.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_bpf,
-            BPF_PROG_GET_NEXT_ID,
-            &raw mut attributes,
-            size_of::<NextId>(),
-        )
-    };
-    if result == 0 {
+    // SAFETY: there is no pointer in it.
+    let asked = unsafe { super::bpf(BPF_PROG_GET_NEXT_ID, &mut attributes) };
+    let Err(error) = asked else {
         return Some(attributes.next);
-    }
-    let error = io::Error::last_os_error();
+    };
     assert_eq!(
         error.raw_os_error(),
         Some(libc::ENOENT),
