@@ -125,7 +125,7 @@ impl Agent {
     /// Loads and attaches. Nothing is watched yet.
     fn start(facts: &Facts, sizes: Sizes, judging: Judging, out: Outputs) -> Result<Self, Failure> {
         let load = |error| Failure::caused("cannot load the BPF programs", error).fix(DOCTOR);
-        let mut kernel = Kernel::load(facts.layout, sizes).map_err(load)?;
+        let mut kernel = Kernel::load(facts.layout, &facts.plan, sizes).map_err(load)?;
         let attach = |error| Failure::caused("cannot attach the BPF programs", error).fix(DOCTOR);
         let attached_at = kernel.attach(&facts.plan).map_err(attach)?;
         let poll = |error| Failure::caused("cannot poll the ring buffer", error);
