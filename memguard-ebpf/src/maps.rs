@@ -47,19 +47,21 @@ pub(crate) static SETTINGS: Array<Settings> = Array::with_max_entries(1, BPF_F_M
 #[map]
 pub(crate) static WATCHED: Array<u64> = Array::with_max_entries(512, BPF_F_MMAPABLE);
 
-/// Events lost, by thread group: whose results are in doubt.
+/// Events lost, by thread group: whose results are in doubt. Losses of more than these are
+/// everybody's doubt.
 #[map]
-pub(crate) static LOSSES: HashMap<u32, u64> = HashMap::with_max_entries(4096, 0);
+pub(crate) static LOSSES: HashMap<u32, u64> = HashMap::with_max_entries(2048, 0);
 
 /// Requests of `io_uring` under way that will make a descriptor. A request that is never completed
 /// falls out at the end of the list.
 #[map]
-pub(crate) static REQUESTS: LruHashMap<u64, u32> = LruHashMap::with_max_entries(4096, 0);
+pub(crate) static REQUESTS: LruHashMap<u64, u32> = LruHashMap::with_max_entries(2048, 0);
 
-/// Calls under way that change memory and are understood at their exit only, by thread. One that
-/// never returns falls out at the end of the list.
+/// Calls under way that change memory and are understood at their exit only, by thread: no more
+/// than tasks that were interrupted inside `brk` or `mremap`. One that never returns falls out at
+/// the end of the list.
 #[map]
-pub(crate) static UNDER_WAY: LruHashMap<u32, UnderWay> = LruHashMap::with_max_entries(4096, 0);
+pub(crate) static UNDER_WAY: LruHashMap<u32, UnderWay> = LruHashMap::with_max_entries(1024, 0);
 
 /// What a call was like when it began.
 #[repr(C)]

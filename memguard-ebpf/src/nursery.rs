@@ -48,7 +48,8 @@ impl Entry {
         Self {
             record,
             origin,
-            way: 0,
+            // Two zeroes in a row would become a call that writes sixteen bytes one by one.
+            way: u64::from(WAYS),
             state: 0,
         }
     }
