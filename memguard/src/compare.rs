@@ -141,7 +141,9 @@ fn change(old: &Side, new: &Side) -> Option<Change> {
 
 fn sides(review: &Review) -> BTreeMap<u64, Side> {
     let mut sides: BTreeMap<u64, Side> = BTreeMap::new();
-    for it in review.findings().iter().filter(|it| it.counts()) {
+    let told = review.findings().iter().filter(|it| it.counts());
+    // What went flat is no accusation any more.
+    for it in told.filter(|it| it.finding.verdict != Verdict::Cleared) {
         let side = Side::of(&it.finding);
         sides
             .entry(it.finding.fingerprint)

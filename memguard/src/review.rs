@@ -51,8 +51,7 @@ impl Reviewed {
     /// Whether it is worth telling: what merely was held long and then released is not.
     pub fn counts(&self) -> bool {
         match self.finding.verdict {
-            Verdict::Cleared => false,
-            Verdict::Aged => !self.resolved,
+            Verdict::Aged | Verdict::Cleared => !self.resolved,
             _ => true,
         }
     }
@@ -276,7 +275,7 @@ mod tests {
             ),
             (
                 vec![told(1, Opened, Leak, 4), told(1, Updated, Cleared, 4)],
-                vec![(Cleared, 4, false, false)],
+                vec![(Cleared, 4, false, true)],
             ),
             (
                 vec![told(1, Resolved, Leak, 0)],

@@ -123,7 +123,7 @@ impl Screen {
             self.rules.count(rule, finding, self.keep);
         }
         self.excluded(seen).add(seen);
-        if !seen.verdict.is_final() {
+        if !finding.is_final() {
             self.living.insert(finding.id, seen);
         }
     }

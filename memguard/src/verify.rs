@@ -73,7 +73,7 @@ impl<'a> Witness<'a> {
 /// What scripts of an interpreter open at one native place is told apart by this: the target with
 /// its digits folded, so that `/tmp/a1` and `/tmp/a2` are one.
 fn topic(seen: &Seen) -> u64 {
-    crate::findings::fingerprint([fold_target(&seen.target)])
+    crate::findings::fingerprint::hash([fold_target(&seen.target)])
 }
 
 fn compare(seal: Option<Seal>, seen: Seen) -> Verdict {

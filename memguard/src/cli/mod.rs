@@ -10,7 +10,7 @@ use memguard_common::event::WINDOW_SHIFTS;
 
 use self::review::{DIFF_EXAMPLES, REPORT_EXAMPLES};
 pub use self::review::{DiffArgs, DiffGate, ReportArgs, ReportFormat, ReportGate, SuppressArgs};
-use crate::detect::growth::Rules;
+use crate::{detect::growth::Rules, findings::Pace};
 
 /// What is shown without arguments.
 pub const FIRST_RUN: &str = "\
@@ -145,6 +145,13 @@ pub struct WatchArgs {
     /// the sizes are estimates
     #[arg(long, value_enum, value_name = "WHAT")]
     pub attribute: Option<Attribute>,
+    /// How often at most a finding that only becomes larger is told again; twelve judgements,
+    /// which is a minute, unless given
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub update_every: Option<Duration>,
+    /// How often at most findings of one fingerprint are an alert; a graver one always is
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration)]
+    pub alert_every: Duration,
     /// At the end, write what memguard believes that each process has mapped
     #[arg(long, hide = true)]
     pub show_mappings: bool,
@@ -346,6 +353,17 @@ impl WatchArgs {
             size_critical: Some(self.rss_critical),
             emergency: self.rss_emergency,
             ..Rules::default()
+        }
+    }
+}
+
+impl WatchArgs {
+    /// How often findings are told again.
+    pub fn pace(&self) -> Pace {
+        let pace = Pace::at(self.interval);
+        Pace {
+            update: self.update_every.unwrap_or(pace.update),
+            alert: self.alert_every,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Piles up while the process runs.
 
-use super::{Check, Detector, Evidence, Subject};
+use super::{Check, Detector, Subject};
 use crate::model::{finding::Verdict, ids::Stamp};
 
 /// Suspects a group that acquired again and again although its survivors stay:
@@ -15,7 +15,8 @@ use crate::model::{finding::Verdict, ids::Stamp};
 #[derive(Clone, Copy, Debug)]
 pub struct Accumulation;
 
-const AGAIN: usize = 2;
+/// Acquisitions after it is clear that the survivors stay.
+pub(super) const AGAIN: usize = 2;
 const TENTHS: u32 = 3;
 
 impl Detector for Accumulation {
@@ -23,7 +24,7 @@ impl Detector for Accumulation {
         let Some(oldest) = subject.late().next() else {
             return Check::Clear;
         };
-        let ripe = subject.now.since(oldest) >= subject.min_age * 2;
+        let ripe = subject.now.since(oldest) >= subject.min_age.saturating_mul(2);
         if !ripe && subject.population.released == 0 {
             return Check::Recheck;
         }
@@ -31,10 +32,7 @@ impl Detector for Accumulation {
             return Check::Clear;
         }
         match subject.history.climbs() {
-            Some(true) => Check::Suspect(Evidence {
-                verdict: Verdict::Leak,
-                confidence: confidence(subject),
-            }),
+            Some(true) => Check::Suspect(Verdict::Leak),
             Some(false) => Check::Clear,
             None => Check::Recheck,
         }
@@ -42,12 +40,12 @@ impl Detector for Accumulation {
 }
 
 fn keeps_acquiring(subject: &Subject<'_>) -> bool {
-    match subject.population.median_life() {
-        Some(life) => {
+    match subject.population.lives() {
+        Some(lives) => {
             let Some(oldest) = subject.late().next() else {
                 return false;
             };
-            let outlived = oldest.after(life);
+            let outlived = oldest.after(lives.median);
             subject.late().filter(|stamp| *stamp > outlived).count() >= AGAIN
         }
         None => tenths(subject) >= TENTHS,
@@ -55,7 +53,7 @@ fn keeps_acquiring(subject: &Subject<'_>) -> bool {
 }
 
 /// In how many tenths of the observed life the survivors were acquired.
-fn tenths(subject: &Subject<'_>) -> u32 {
+pub(super) fn tenths(subject: &Subject<'_>) -> u32 {
     let life = subject.now.since(subject.observed_from).as_nanos().max(1);
     let tenth = |stamp: Stamp| {
         let at = stamp.since(subject.observed_from).as_nanos();
@@ -65,18 +63,6 @@ fn tenths(subject: &Subject<'_>) -> u32 {
         .late()
         .fold(0u32, |hit, stamp| hit | 1 << tenth(stamp));
     hit.count_ones()
-}
-
-/// From 0.7 towards 0.97 with the number of survivors, 0.9 at seven; a group that also releases
-/// keeps a tenth in doubt, for its survivors may be the slow ones.
-fn confidence(subject: &Subject<'_>) -> f64 {
-    let survivors = subject.late().count() as f64;
-    let base = 0.97 - 0.27 * (-survivors / 5.0).exp();
-    if subject.population.released > 0 {
-        base * 0.9
-    } else {
-        base
-    }
 }
 
 #[cfg(test)]
@@ -110,7 +96,7 @@ mod tests {
     }
 
     fn leaks(check: Check) -> bool {
-        matches!(check, Check::Suspect(evidence) if evidence.verdict == Verdict::Leak)
+        check == Check::Suspect(Verdict::Leak)
     }
 
     #[test]

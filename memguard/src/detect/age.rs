@@ -1,6 +1,6 @@
 //! Held for long: no pattern, just age.
 
-use super::{Check, Detector, Evidence, Subject};
+use super::{Check, Detector, Subject};
 use crate::model::finding::Verdict;
 
 /// Suspects any handle that was acquired after the warm-up and is older than the minimum age. A
@@ -8,19 +8,12 @@ use crate::model::finding::Verdict;
 #[derive(Clone, Copy, Debug)]
 pub struct Age;
 
-/// Age alone is right less often than not: configuration, logs, caches and idle connections look
-/// alike.
-const CONFIDENCE: f64 = 0.3;
-
 impl Detector for Age {
     fn check(&self, subject: &Subject<'_>) -> Check {
         if subject.late().next().is_none() {
             return Check::Clear;
         }
-        Check::Suspect(Evidence {
-            verdict: Verdict::Aged,
-            confidence: CONFIDENCE,
-        })
+        Check::Suspect(Verdict::Aged)
     }
 }
 

@@ -6,10 +6,11 @@ pub mod accumulation;
 pub mod age;
 pub mod growth;
 pub mod history;
+pub mod remainder;
 
 use std::time::Duration;
 
-pub use self::{accumulation::Accumulation, age::Age, history::History};
+pub use self::{accumulation::Accumulation, age::Age, history::History, remainder::Remainder};
 use crate::{
     ledger::population::Population,
     model::{finding::Verdict, ids::Stamp},
@@ -17,7 +18,7 @@ use crate::{
 
 /// Handles, or mappings, of one process and kind that have been held for the minimum age, and what
 /// else is known of their group.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
     /// When the survivors were acquired, the oldest first.
     pub survivors: &'a [Stamp],
@@ -45,23 +46,14 @@ impl<'a> Subject<'a> {
 }
 
 /// What a detector says.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Check {
     /// Nothing is wrong.
     Clear,
-    /// Something is.
-    Suspect(Evidence),
+    /// Something is, and it amounts to this.
+    Suspect(Verdict),
     /// Too early to say.
     Recheck,
-}
-
-/// What speaks for a suspicion.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Evidence {
-    /// The verdict it amounts to.
-    pub verdict: Verdict,
-    /// 0 to 1; each detector says how it comes by it.
-    pub confidence: f64,
 }
 
 /// One idea of what is wrong.
@@ -80,7 +72,7 @@ pub fn check(detectors: &[Box<dyn Detector>], subject: &Subject<'_>) -> Check {
     let mut result = Check::Clear;
     for detector in detectors {
         match detector.check(subject) {
-            Check::Suspect(evidence) => return Check::Suspect(evidence),
+            Check::Suspect(verdict) => return Check::Suspect(verdict),
             Check::Recheck => result = Check::Recheck,
             Check::Clear => {}
         }

@@ -18,6 +18,7 @@
 mod bitmap;
 mod ends;
 mod epoch;
+mod lives;
 pub mod memory;
 mod owners;
 pub mod population;

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 
-use super::Held;
+use super::{Held, lives::Histogram};
 use crate::model::{
+    finding::Lives,
     ids::{ProcessId, Stamp},
     origin::StackId,
     resource::Kind,
@@ -59,56 +60,64 @@ impl From<&Held> for GroupId {
 /// unknown origin. 2 MiB.
 const GROUPS: usize = 4096;
 
-const BUCKETS: usize = 64;
-
-/// Counts of one group. Lives are kept in a histogram of powers of two, 512 bytes whatever comes,
-/// from the first release on: most groups never release.
+/// Counts of one group. Lives are kept from the first release on: most groups never release.
 #[derive(Clone, Debug, Default)]
 pub struct Population {
     /// Handles acquired.
     pub acquired: u64,
     /// Handles released.
     pub released: u64,
-    lives: Option<Box<[u64; BUCKETS]>>,
+    lives: Option<Box<Histogram>>,
 }
 
 impl Population {
-    fn lived(&mut self, life: Duration) {
-        let nanoseconds = u64::try_from(life.as_nanos()).unwrap_or(u64::MAX);
-        let bucket = u64::BITS
-            .saturating_sub(nanoseconds.leading_zeros())
-            .min(63);
-        let lives = self.lives.get_or_insert_with(|| Box::new([0; BUCKETS]));
-        if let Some(count) = lives.get_mut(bucket as usize) {
-            *count = count.saturating_add(1);
-        }
+    fn lived(&mut self, life: Duration, long: Duration) {
+        let lives = self.lives.get_or_insert_default();
+        lives.add(life, long <= life);
     }
 
-    /// Half of the released lived no longer than this; an upper bound, exact to a factor of two.
-    /// `None` where nothing was released.
-    pub fn median_life(&self) -> Option<Duration> {
-        let lives = self.lives.as_deref()?;
-        let total: u64 = lives
-            .iter()
-            .fold(0, |sum, count| sum.saturating_add(*count));
-        let mut seen = 0u64;
-        for (bucket, count) in lives.iter().enumerate() {
-            seen = seen.saturating_add(*count);
-            if total > 0 && seen.saturating_mul(2) >= total {
-                return Some(Duration::from_nanos(1u64.checked_shl(bucket as u32)?));
-            }
+    /// Of which so many were released that lived so long, none of them for long.
+    #[cfg(test)]
+    pub(crate) fn of_lives(lives: impl IntoIterator<Item = Duration>) -> Self {
+        let mut population = Self::default();
+        for life in lives {
+            population.released = population.released.saturating_add(1);
+            population.lived(life, Duration::MAX);
         }
-        None
+        population.acquired = population.released;
+        population
+    }
+
+    /// How long the released ones lived; `None` where none was, or no life is known.
+    pub fn lives(&self) -> Option<Lives> {
+        self.lives.as_deref()?.lives()
     }
 }
 
 /// All groups, by process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Populations {
     processes: HashMap<ProcessId, HashMap<(Kind, Option<StackId>), Population>>,
+    /// What counts as a long life.
+    long: Duration,
+}
+
+impl Default for Populations {
+    /// No life counts as long.
+    fn default() -> Self {
+        Self {
+            processes: HashMap::new(),
+            long: Duration::MAX,
+        }
+    }
 }
 
 impl Populations {
+    /// From now on lives of at least this count as long.
+    pub fn count_as_long(&mut self, long: Duration) {
+        self.long = long;
+    }
+
     pub(super) fn give_back(&mut self) {
         super::give_back(&mut self.processes);
     }
@@ -123,10 +132,11 @@ impl Populations {
     }
 
     pub(super) fn count_released(&mut self, group: GroupId, life: Option<Duration>) {
+        let long = self.long;
         let population = self.entry(group);
         population.released = population.released.saturating_add(1);
         if let Some(life) = life {
-            population.lived(life);
+            population.lived(life, long);
         }
     }
 
@@ -176,21 +186,5 @@ impl Populations {
     /// None has.
     pub fn is_empty(&self) -> bool {
         self.processes.is_empty()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_life_is_within_a_factor_of_two() {
-        let mut population = Population::default();
-        assert_eq!(population.median_life(), None);
-        for millis in [1, 2, 30, 40, 50, 6000, 7000] {
-            population.lived(Duration::from_millis(millis));
-        }
-        let median = population.median_life().unwrap().as_millis();
-        assert!((40..=80).contains(&median), "median {median} ms");
     }
 }

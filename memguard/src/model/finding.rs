@@ -49,11 +49,6 @@ impl Verdict {
         rank.unwrap_or(Self::ALL.len())
     }
 
-    /// Told once, at the end of a process: the finding has no life of its own.
-    pub fn is_final(self) -> bool {
-        matches!(self, Self::Left | Self::Inherited)
-    }
-
     /// As it stands in the output.
     pub fn name(self) -> &'static str {
         match self {
@@ -63,14 +58,6 @@ impl Verdict {
             Self::Left => "left",
             Self::Inherited => "inherited",
             Self::Cleared => "cleared",
-        }
-    }
-
-    /// How loud to be about it.
-    pub fn severity(self) -> Severity {
-        match self {
-            Self::Leak | Self::Growth => Severity::Warn,
-            Self::Aged | Self::Left | Self::Inherited | Self::Cleared => Severity::Info,
         }
     }
 }
@@ -95,6 +82,60 @@ pub enum State {
     Updated,
     /// The handles are released, or the process is gone.
     Resolved,
+}
+
+/// At what moment of its process a finding was judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Moment {
+    /// While it ran.
+    #[default]
+    Running,
+    /// At its exit: told once, with no life of its own.
+    Exit,
+    /// When `run` stopped following it; likewise.
+    End,
+}
+
+impl Moment {
+    /// Every moment there is.
+    pub const ALL: [Self; 3] = [Self::Running, Self::Exit, Self::End];
+
+    /// As it stands in the output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Exit => "exit",
+            Self::End => "end",
+        }
+    }
+}
+
+/// Why a finding is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Resolution {
+    /// What was held is released.
+    Released,
+    /// The process has ended.
+    Ended,
+    /// It grows no longer.
+    Stopped,
+    /// It is no finding any more: what is known now explains it.
+    Withdrawn,
+}
+
+impl Resolution {
+    /// Every reason there is.
+    pub const ALL: [Self; 4] = [Self::Released, Self::Ended, Self::Stopped, Self::Withdrawn];
+
+    /// As it stands in the output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Released => "released",
+            Self::Ended => "process_ended",
+            Self::Stopped => "stopped",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
 }
 
 /// What a loss of events does to a result.
@@ -149,6 +190,21 @@ pub struct Sample {
     pub target: Option<String>,
 }
 
+/// How long the released handles of a site lived, as far as they left the nursery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lives {
+    /// How many.
+    pub count: u64,
+    /// The shortest.
+    pub min: Duration,
+    /// Half of them lived no longer; right to a fourth.
+    pub median: Duration,
+    /// 99 of 100 lived no longer; right to a fourth.
+    pub p99: Duration,
+    /// How many were held for the minimum age, and released after all.
+    pub outlived: u64,
+}
+
 /// How fast a count or a size grows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Growth {
@@ -175,6 +231,8 @@ pub struct Trend {
     pub samples: usize,
     /// The size when the warm-up was over.
     pub baseline: u64,
+    /// It is faster, or larger, than what the arguments call critical.
+    pub critical: bool,
 }
 
 /// Where memory in use was acquired.
@@ -239,8 +297,14 @@ pub struct Finding {
     pub state: State,
     /// What was judged.
     pub verdict: Verdict,
+    /// When.
+    pub moment: Moment,
+    /// Why it is over; `None` while it is not.
+    pub resolution: Option<Resolution>,
     /// How loud to be about it.
     pub severity: Severity,
+    /// Somebody should hear of it now: the first of its fingerprint for a while, or graver.
+    pub alert: bool,
     /// Who holds the handles.
     pub process: Arc<ProcessInfo>,
     /// The control group that it is about as a whole; `process` is then its largest member.
@@ -271,6 +335,10 @@ pub struct Finding {
     pub acquired_count: u64,
     /// Those of `acquired_count` that were released.
     pub released_count: u64,
+    /// Those of `open_count` that were acquired after the warm-up.
+    pub late_count: u64,
+    /// How long the released ones lived; `None` where none was.
+    pub lives: Option<Lives>,
     /// Age of the oldest.
     pub oldest_age: Option<Duration>,
     /// How fast the count grows.
@@ -303,7 +371,10 @@ impl Finding {
             fingerprint: 0,
             state: State::Opened,
             verdict,
-            severity: verdict.severity(),
+            moment: Moment::Running,
+            resolution: None,
+            severity: Severity::Info,
+            alert: false,
             process,
             cgroup: None,
             kind,
@@ -318,6 +389,8 @@ impl Finding {
             resident_bytes: None,
             acquired_count: 0,
             released_count: 0,
+            late_count: 0,
+            lives: None,
             oldest_age: None,
             growth: None,
             limit: None,
@@ -334,10 +407,15 @@ impl Finding {
         self.origin.as_ref()?.place.as_deref()
     }
 
+    /// Told once, at the end: the finding has no life of its own.
+    pub fn is_final(&self) -> bool {
+        self.moment != Moment::Running
+    }
+
     /// Descriptors that a process held at its exit, acquired by itself or by the program before.
     pub fn left_descriptors(&self) -> u64 {
         let descriptors = matches!(self.kind.resource(), Resource::Fd | Resource::Socket);
-        let left = self.verdict.is_final() && descriptors;
+        let left = self.is_final() && descriptors;
         if left { self.open_count } else { 0 }
     }
 

@@ -253,6 +253,13 @@ impl NamedStack {
         self.frames.iter().find(|frame| frame.application)
     }
 
+    /// The file of the outermost frame of the program's own code, which is the program itself but
+    /// for threads of libraries; without its directory.
+    pub fn program(&self) -> Option<&str> {
+        let outermost = self.frames.iter().rfind(|frame| frame.application)?;
+        outermost.module_name()
+    }
+
     /// What the stack is recognised by in other runs and on other hosts: the first application
     /// frames as module and function, without addresses where there are names.
     pub fn signature(&self) -> Vec<String> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    finding::{Evidence, Finding, Verdict},
+    finding::{Evidence, Finding, Moment, Verdict},
     ids::{ProcessId, Stamp},
     process::ProcessInfo,
     resource::Kind,
@@ -16,7 +16,13 @@ pub(crate) fn finding(verdict: Verdict, open_count: u64) -> Finding {
         start_ticks: 1,
     };
     let process = Arc::new(ProcessInfo::unknown(process));
+    let at_exit = matches!(verdict, Verdict::Left | Verdict::Inherited);
     Finding {
+        moment: if at_exit {
+            Moment::Exit
+        } else {
+            Moment::Running
+        },
         id: 1,
         fingerprint: 1,
         confidence: 1.0,

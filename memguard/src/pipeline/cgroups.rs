@@ -8,7 +8,7 @@ use crate::{
     detect::growth::{Growth, Monitor, Outcome, Series},
     ledger::population::GroupId,
     model::{
-        finding::Finding,
+        finding::{Finding, Resolution},
         ids::{ProcessId, Stamp},
         resource::Kind,
     },
@@ -58,7 +58,7 @@ impl Agent {
                 (Outcome::Growing(growth), Some((largest, _))) if !self.one_grows(&members) => {
                     self.cgroup_grows(group, path, *largest, growth, now);
                 }
-                _ => self.resolve(group, now),
+                _ => self.resolve(group, Resolution::Stopped, now),
             }
         }
         self.cgroups = cgroups;
@@ -92,7 +92,7 @@ impl Agent {
         let cgroup = path.display().to_string();
         let parts = ["cgroup".to_owned(), cgroup.clone()];
         let finding = Finding {
-            fingerprint: crate::findings::fingerprint(parts),
+            fingerprint: crate::findings::fingerprint::hash(parts),
             cgroup: Some(cgroup),
             suggestion: Some("look which of its processes become larger, or more".to_owned()),
             ..finding

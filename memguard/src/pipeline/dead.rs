@@ -4,12 +4,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     Agent,
-    living::{SAMPLES, calls, confidence, fingerprint, sample},
+    living::{SAMPLES, calls, sample, stamps},
 };
 use crate::{
+    detect::{Check, Detector as _, Remainder, Subject},
+    findings::fingerprint,
     ledger::{Held, Judgement, population::GroupId, processes::Process},
     model::{
-        finding::{Evidence, Finding, Handle, Sample, Verdict},
+        finding::{Evidence, Finding, Handle, Moment, Resolution, Sample, Verdict},
         ids::{ProcessId, Stamp},
         origin::Origin,
         process::ProcessInfo,
@@ -39,10 +41,10 @@ impl End {
         let process = Arc::clone(&self.info);
         let evidence = self.evidence.clone();
         Finding {
-            fingerprint: fingerprint(&self.info, kind, &calls, origin.as_ref()),
+            fingerprint: fingerprint::of(&self.info, kind, &calls, origin.as_ref()),
             calls,
             origin,
-            confidence: confidence(1.0, &self.evidence),
+            moment: Moment::Exit,
             verified: self.verified,
             open_count,
             acquired_count: open_count,
@@ -66,7 +68,14 @@ impl Agent {
             ..
         } = judgement;
         let (process, stamp) = (exited.process, exited.stamp);
-        self.clear(|group| group.process == process, stamp);
+        let born = judgement.process.born.unwrap_or(self.attached_at);
+        let left = grouped(left, process, exited.exec_id);
+        let left = left.into_iter().map(|((group, verdict), held)| {
+            let piled_up = verdict == Verdict::Left && self.has_piled_up(group, &held, born, stamp);
+            (group, if piled_up { Verdict::Leak } else { verdict }, held)
+        });
+        let left: Vec<_> = left.collect();
+        self.clear(|group| group.process == process, Resolution::Ended, stamp);
         let evidence = self.end_evidence(process, verified);
         let end = End {
             info,
@@ -75,7 +84,7 @@ impl Agent {
             stamp,
         };
         let mut count = 0;
-        for ((group, verdict), held) in grouped(left, process, exited.exec_id) {
+        for (group, verdict, held) in left {
             if self.judging.wants(group.kind) {
                 count += held.len() as u64;
                 self.report_left(&end, group, verdict, &held);
@@ -121,6 +130,32 @@ impl Agent {
         self.out.report(&Report::Finding(Box::new(finding)));
     }
 
+    /// What a process holds at its end had piled up while it ran, and was not told before.
+    pub(super) fn has_piled_up(
+        &self,
+        group: GroupId,
+        held: &[Held],
+        observed_from: Stamp,
+        now: Stamp,
+    ) -> bool {
+        if self.findings.leaks(group.process, group.kind, group.stack) {
+            return false;
+        }
+        let mut survivors = stamps(held);
+        survivors.sort_unstable();
+        let history = self.piles.get(&group).cloned().unwrap_or_default();
+        let subject = Subject {
+            survivors: &survivors,
+            population: &self.ledger.populations.get(group),
+            history: &history,
+            observed_from,
+            warm_at: observed_from.after(self.judging.warm_up),
+            min_age: self.judging.min_age,
+            now,
+        };
+        matches!(Remainder.check(&subject), Check::Suspect(_))
+    }
+
     fn end_evidence(&self, process: ProcessId, verified: bool) -> Evidence {
         let mut evidence = self.evidence(Some(process));
         if !verified {
@@ -134,14 +169,14 @@ impl Agent {
     fn report_left(&mut self, end: &End, group: GroupId, verdict: Verdict, held: &[Held]) {
         let population = self.ledger.populations.get(group);
         let calls = calls(held.iter().map(|held| held.acquired.call));
-        let fact = if end.verified { 1.0 } else { 0.5 };
         let inherited = verdict == Verdict::Inherited;
         let advice = "open it with O_CLOEXEC, so that exec closes it";
         let finding = Finding {
             verdict,
-            confidence: confidence(fact, &end.evidence),
             acquired_count: population.acquired,
             released_count: population.released,
+            late_count: held.len() as u64,
+            lives: population.lives(),
             oldest_age: held
                 .iter()
                 .map(|held| end.stamp.since(held.acquired.stamp))
@@ -194,7 +229,7 @@ pub(super) fn is_own(process: &Process) -> bool {
 
 /// By kind and origin, what the last program image acquired and what it inherited apart; oldest
 /// first. Redirected standard descriptors are neither.
-fn grouped(
+pub(super) fn grouped(
     left: Vec<Held>,
     process: ProcessId,
     exec_id: u32,

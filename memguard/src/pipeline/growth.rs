@@ -3,16 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    Agent,
-    living::{confidence, fingerprint},
-    mappings::Site,
-};
+use super::{Agent, mappings::Site};
 use crate::{
     detect::growth::{self, Outcome, forecast},
+    findings::fingerprint,
     ledger::population::GroupId,
     model::{
-        finding::{self, Finding, Growth, Limit, Severity, Trend, Verdict},
+        finding::{self, Finding, Growth, Limit, Resolution, Trend, Verdict},
         ids::{ProcessId, Stamp},
         memory::{Ceiling, Piece, Range},
         origin::StackId,
@@ -41,10 +38,10 @@ impl Agent {
                 Outcome::Growing(growth) if self.matters(group, &growth) => {
                     self.grows(group, growth, now);
                 }
-                Outcome::Growing(_) => self.resolve(group, now),
+                Outcome::Growing(_) => self.resolve(group, Resolution::Withdrawn, now),
                 _ => {
                     self.usages.rests(process, kind);
-                    self.resolve(group, now);
+                    self.resolve(group, Resolution::Stopped, now);
                 }
             }
         }
@@ -102,10 +99,8 @@ impl Agent {
         let evidence = self.evidence(Some(group.process));
         let size = heap.then_some(growth.to);
         Finding {
-            fingerprint: fingerprint(&process, kind, &[], None),
-            severity: severity(&growth),
+            fingerprint: fingerprint::of(&process, kind, &[], None),
             origin: self.stacks.origin(origin),
-            confidence: confidence(1.0 - growth.p_value.clamp(0.0, 1.0), &evidence),
             verified: true,
             open_count: if heap { known } else { growth.to },
             open_bytes: size,
@@ -209,13 +204,6 @@ fn ranked(pieces: impl Iterator<Item = (Kind, Piece, u64)>) -> Ranked {
     ranked
 }
 
-fn severity(growth: &growth::Growth) -> Severity {
-    match growth.level {
-        growth::Level::Critical => Severity::Error,
-        growth::Level::Note | growth::Level::Warning => Severity::Warn,
-    }
-}
-
 fn told(growth: &growth::Growth) -> Growth {
     Growth {
         slope_per_second: growth.slope_per_second,
@@ -227,6 +215,7 @@ fn told(growth: &growth::Growth) -> Growth {
             shape: growth.shape.name(),
             samples: growth.samples,
             baseline: growth.baseline,
+            critical: growth.level == growth::Level::Critical,
         }),
     }
 }

@@ -7,12 +7,13 @@ use hashbrown::HashMap;
 use super::{Agent, dead::is_own};
 use crate::{
     detect::{self, Check, Detector, History, Subject},
+    findings::fingerprint,
     ledger::{
         HandleId, Held,
         population::{GroupId, Population},
     },
     model::{
-        finding::{Evidence, Finding, Growth, Handle, Limit, Sample, Verdict},
+        finding::{Finding, Growth, Handle, Limit, Resolution, Sample, Verdict},
         ids::{ProcessId, Stamp},
         memory::Ceiling,
         origin::Origin,
@@ -36,9 +37,9 @@ pub(super) const SAMPLES: usize = 5;
 const LOOKS: usize = 20_000;
 
 /// A group whose handles were looked at.
-struct Verified {
+pub(super) struct Verified {
     group: GroupId,
-    survivors: Vec<Held>,
+    pub(super) survivors: Vec<Held>,
     seen: Vec<Seen>,
     /// Every survivor was looked at.
     complete: bool,
@@ -73,7 +74,7 @@ impl Agent {
                 .or_default()
                 .record(now, survivors.len() as u64);
             if !matches!(self.check_held(group, &survivors, now), Check::Suspect(_)) {
-                self.resolve(group, now);
+                self.resolve(group, Resolution::Released, now);
                 continue;
             }
             if !self.stacks.are_named(group.process, group.stack) {
@@ -116,7 +117,7 @@ impl Agent {
         }
     }
 
-    fn is_inherited(&self, held: &Held) -> bool {
+    pub(super) fn is_inherited(&self, held: &Held) -> bool {
         let process = self.ledger.processes.get(held.acquired.process);
         let current = process.and_then(|process| process.exec_id);
         current.is_some_and(|current| held.acquired.exec_id < current)
@@ -132,23 +133,22 @@ impl Agent {
     /// Groups of which nothing is held any more.
     pub(super) fn forget_piles(&mut self, vanished: impl Fn(GroupId) -> bool, now: Stamp) {
         self.piles.retain(|group, _| !vanished(*group));
-        self.clear(vanished, now);
+        self.clear(vanished, Resolution::Released, now);
     }
 
-    pub(super) fn resolve(&mut self, group: GroupId, now: Stamp) {
-        self.clear(|open| open == group, now);
+    pub(super) fn resolve(&mut self, group: GroupId, why: Resolution, now: Stamp) {
+        self.clear(|open| open == group, why, now);
     }
 
     /// Findings of these groups, where they have any, are over.
-    pub(super) fn clear(&mut self, over: impl FnMut(GroupId) -> bool, now: Stamp) {
-        for finding in self.findings.cleared_where(over, now) {
+    pub(super) fn clear(&mut self, over: impl FnMut(GroupId) -> bool, why: Resolution, now: Stamp) {
+        for finding in self.findings.over(over, why, now) {
             self.out.report(&Report::Finding(Box::new(finding)));
         }
     }
 
     fn check_held(&self, group: GroupId, survivors: &[Held], now: Stamp) -> Check {
-        let stamps: Vec<_> = survivors.iter().map(|held| held.acquired.stamp).collect();
-        self.check(&self.detectors, group, &stamps, now)
+        self.check(&self.detectors, group, &stamps(survivors), now)
     }
 
     pub(super) fn check(
@@ -175,6 +175,13 @@ impl Agent {
         )
     }
 
+    /// How many of these were acquired after the warm-up of their process.
+    pub(super) fn late(&self, process: ProcessId, survivors: &[Stamp]) -> u64 {
+        let warm_at = self.observed_from(process).after(self.judging.warm_up);
+        let late = survivors.iter().filter(|stamp| **stamp > warm_at);
+        late.count() as u64
+    }
+
     pub(super) fn observed_from(&self, process: ProcessId) -> Stamp {
         let born = self
             .ledger
@@ -185,7 +192,7 @@ impl Agent {
     }
 
     /// Asks the kernel about every survivor; drops from the ledger what is refuted.
-    fn look_at(
+    pub(super) fn look_at(
         &mut self,
         group: GroupId,
         survivors: Vec<Held>,
@@ -224,15 +231,13 @@ impl Agent {
     /// Judges anew what is left after verification, and reports it.
     fn conclude_living(&mut self, verified: &Verified, now: Stamp) {
         let group = verified.group;
-        let Check::Suspect(evidence) = self.check_held(group, &verified.survivors, now) else {
+        let Check::Suspect(verdict) = self.check_held(group, &verified.survivors, now) else {
             return;
         };
         let population = self.ledger.populations.get(group);
         let info = self.living(group.process);
         let mut finding = self.describe(verified, &population, info, now);
-        finding.verdict = evidence.verdict;
-        finding.severity = evidence.verdict.severity();
-        finding.confidence = confidence(evidence.confidence, &finding.evidence);
+        finding.verdict = verdict;
         finding.suggestion = suggestion(&finding);
         self.tell(group, finding, now);
     }
@@ -249,7 +254,7 @@ impl Agent {
         self.identities.living(&self.procfs, process, known)
     }
 
-    fn describe(
+    pub(super) fn describe(
         &self,
         verified: &Verified,
         population: &Population,
@@ -269,13 +274,15 @@ impl Agent {
         let origin = origin.map(|origin| in_topic(origin, group, seen));
         let evidence = self.evidence(Some(group.process));
         Finding {
-            fingerprint: fingerprint(&process, kind, &calls, origin.as_ref()),
+            fingerprint: fingerprint::of(&process, kind, &calls, origin.as_ref()),
             calls,
             origin,
             verified: *complete,
             open_count: survivors.len() as u64,
             acquired_count: population.acquired,
             released_count: population.released,
+            late_count: self.late(group.process, &stamps(survivors)),
+            lives: population.lives(),
             oldest_age: survivors.first().map(|held| now.since(held.acquired.stamp)),
             growth,
             limit: self.limit(group.process, growth),
@@ -381,6 +388,10 @@ pub(super) fn sample(held: &Held, target: Option<String>, now: Stamp) -> Sample 
     }
 }
 
+pub(super) fn stamps(survivors: &[Held]) -> Vec<Stamp> {
+    survivors.iter().map(|held| held.acquired.stamp).collect()
+}
+
 /// The calls that acquired them, each once.
 pub(super) fn calls(calls: impl Iterator<Item = Call>) -> Vec<Call> {
     let mut calls: Vec<_> = calls.collect();
@@ -400,37 +411,6 @@ fn in_topic(origin: Origin, group: &GroupId, seen: &[Seen]) -> Origin {
         place,
         topic: Some(topic),
         ..origin
-    }
-}
-
-/// Resource, kind, executable, and the program's own frames; the calls where there are none.
-pub(super) fn fingerprint(
-    process: &ProcessInfo,
-    kind: Kind,
-    calls: &[Call],
-    origin: Option<&Origin>,
-) -> u64 {
-    let label = process.label();
-    let executable = process.executable.clone().unwrap_or(label);
-    let frames = origin.map(|origin| origin.stack.signature());
-    let frames = frames.filter(|frames| !frames.is_empty());
-    let topic = origin.and_then(|origin| origin.topic.clone());
-    let calls = || calls.iter().map(|call| call.name().to_owned()).collect();
-    let parts = [kind.resource().name(), kind.name(), &executable].map(str::to_owned);
-    crate::findings::fingerprint(
-        parts
-            .into_iter()
-            .chain(frames.unwrap_or_else(calls))
-            .chain(topic),
-    )
-}
-
-/// A result in doubt is worth half.
-pub(super) fn confidence(confidence: f64, evidence: &Evidence) -> f64 {
-    if evidence.conclusive() {
-        confidence
-    } else {
-        confidence / 2.0
     }
 }
 

@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use super::{
     Agent,
     dead::is_own,
-    living::{SAMPLES, calls, confidence, fingerprint, growth, limit},
+    living::{SAMPLES, calls, growth, limit},
 };
 use crate::{
-    detect::{Accumulation, Check, Detector, Evidence, growth::Outcome},
+    detect::{Accumulation, Check, Detector, growth::Outcome},
+    findings::fingerprint,
     ledger::population::GroupId,
     model::{
-        finding::{Finding, Handle, Sample, Verdict},
+        finding::{Finding, Handle, Resolution, Sample, Verdict},
         ids::{ProcessId, Stamp},
         memory::{MappingId, Piece, Range},
         report::{Mappings, Report},
@@ -89,23 +90,23 @@ impl Agent {
             if !self.is_late(group, &stamps) {
                 // Resident since the warm-up: no pile, and nothing to remember.
                 self.piles.remove(&group);
-                self.resolve(group, now);
+                self.resolve(group, Resolution::Released, now);
                 continue;
             }
             let pile = self.piles.entry(group).or_default();
             pile.record(now, stamps.len() as u64);
-            let Check::Suspect(evidence) = self.check_pile(group, &stamps, now) else {
-                self.resolve(group, now);
+            let suspect = matches!(self.check_pile(group, &stamps, now), Check::Suspect(_));
+            if !suspect && !self.findings.is_open(group) {
                 continue;
-            };
+            }
             if !self.stacks.are_named(group.process, group.stack) {
                 continue;
             }
             if group.kind == Kind::Anon && self.stacks.is_allocators(group.stack) {
                 // The process grows by it, which is told, and who let it grow.
-                self.resolve(group, now);
+                self.resolve(group, Resolution::Withdrawn, now);
             } else if let Some(verified) = self.ask_kernel(group, site) {
-                self.conclude_site(&verified, evidence, now);
+                self.conclude_site(&verified, now);
             }
         }
     }
@@ -185,18 +186,25 @@ impl Agent {
         Some(verified)
     }
 
-    /// Judges anew what is left after verification, and reports it.
-    fn conclude_site(&mut self, verified: &Verified, evidence: Evidence, now: Stamp) {
+    /// Judges anew what is left after verification, and reports it. A pile that was told and does
+    /// not climb is held long, as handles are.
+    fn conclude_site(&mut self, verified: &Verified, now: Stamp) {
         let group = verified.group;
         let stamps = verified.site.stamps();
-        if !matches!(self.check_pile(group, &stamps, now), Check::Suspect(_)) {
+        if stamps.is_empty() {
+            return self.resolve(group, Resolution::Released, now);
+        }
+        let climbs = matches!(self.check_pile(group, &stamps, now), Check::Suspect(_));
+        if !climbs && !self.findings.is_open(group) {
             return;
         }
         let mut finding = self.describe_site(verified, &stamps, now);
-        if !self.shows(&finding) {
-            return self.resolve(group, now);
+        if climbs && !self.shows(&finding) {
+            return self.resolve(group, Resolution::Withdrawn, now);
         }
-        finding.confidence = confidence(evidence.confidence, &finding.evidence);
+        if !climbs {
+            finding.verdict = Verdict::Aged;
+        }
         self.tell(group, finding, now);
     }
 
@@ -230,7 +238,7 @@ impl Agent {
         let evidence = self.evidence(Some(group.process));
         let ceiling = self.procfs.map_ceiling(group.process.tgid);
         Finding {
-            fingerprint: fingerprint(&process, kind, &calls, origin.as_ref()),
+            fingerprint: fingerprint::of(&process, kind, &calls, origin.as_ref()),
             suggestion: Some(suggestion(&calls).to_owned()),
             calls,
             origin,
@@ -240,6 +248,8 @@ impl Agent {
             resident_bytes: Some(verified.sum(Residency::used_bytes)),
             acquired_count: population.acquired,
             released_count: population.released,
+            late_count: self.late(group.process, stamps),
+            lives: population.lives(),
             oldest_age: stamps.first().map(|stamp| now.since(*stamp)),
             growth,
             // Every mapping counts, whatever its size.

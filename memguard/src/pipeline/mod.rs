@@ -18,6 +18,7 @@ mod origins;
 mod output;
 mod run;
 mod segments;
+mod standing;
 mod strangers;
 mod usage;
 mod watch;
@@ -36,7 +37,7 @@ use crate::{
     decode::decode,
     detect::{Detector, growth::Rules},
     failure::Failure,
-    findings::Findings,
+    findings::{Findings, Pace},
     identify::Identities,
     ledger::{AcquisitionId, Ledger},
     model::{
@@ -70,6 +71,8 @@ pub struct Judging {
     pub kinds: Vec<KindFilter>,
     /// What of memory counts as growth.
     pub sizes: Rules,
+    /// How often findings are told again.
+    pub pace: Pace,
 }
 
 impl Judging {
@@ -134,13 +137,15 @@ impl Agent {
         let procfs = Procfs::new("/proc");
         let sampler = Sampler::new(judging.interval);
         let usages = Usages::new(sampler, judging.sizes, procfs.swaps());
+        let mut ledger = Ledger::new();
+        ledger.populations.count_as_long(judging.min_age);
         Ok(Self {
             kernel,
             ring,
-            ledger: Ledger::new(),
+            ledger,
             procfs,
             identities: Identities::default(),
-            findings: Findings::new(judging.interval),
+            findings: Findings::new(judging.pace),
             detectors: crate::detect::all(),
             piles: Piles::default(),
             losses: Losses::default(),

@@ -20,6 +20,7 @@ use crate::{
     detect::growth::Rules,
     failure::Failure,
     files,
+    findings::Pace,
     model::{
         finding::Verdict,
         report::{Report, RunExit},
@@ -66,6 +67,7 @@ async fn follow(args: &RunArgs, facts: &Facts, gated: Gated, out: Outputs) -> Re
             warm_up: args.warm_up,
             ..Rules::default()
         },
+        pace: Pace::at(JUDGE),
     };
     let mut agent = Agent::start(facts, sizes(&args.common), judging, out)?;
     let listeners = signals()?;
@@ -186,6 +188,7 @@ fn plural(count: u64, one: &'static str, many: &'static str) -> &'static str {
 impl Agent {
     async fn end_run(mut self, args: &RunArgs, command_code: i32) -> u8 {
         self.settle().await;
+        self.judge_standing().await;
         let mut summary = self.summary();
         let conclusive = summary.evidence.conclusive();
         let (code, reason) = self.exit_code(args, command_code, conclusive);

@@ -5,13 +5,11 @@ use std::sync::Arc;
 
 use rustix::time::{ClockId, clock_gettime};
 
-use super::{
-    Agent,
-    living::{SAMPLES, confidence, fingerprint},
-};
+use super::{Agent, living::SAMPLES};
 use crate::{
+    findings::fingerprint,
     model::{
-        finding::{Evidence, Finding, Handle, Sample, Verdict},
+        finding::{Evidence, Finding, Handle, Moment, Sample, Verdict},
         ids::{ProcessId, Stamp},
         process::ProcessInfo,
         resource::Kind,
@@ -47,8 +45,8 @@ impl Agent {
         let count = left.len() as u64;
         let of = Arc::clone(process);
         let finding = Finding {
-            fingerprint: fingerprint(process, Kind::SysvShm, &[], None),
-            confidence: confidence(1.0, evidence),
+            fingerprint: fingerprint::of(process, Kind::SysvShm, &[], None),
+            moment: Moment::Exit,
             verified: true,
             open_count: count,
             open_bytes: Some(bytes(|segment| segment.size)),

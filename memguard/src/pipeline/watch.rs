@@ -52,6 +52,7 @@ pub fn watch(args: &WatchArgs) -> Result<u8, Failure> {
             interval: args.interval,
             kinds: args.common.kinds.clone(),
             sizes: args.rules(),
+            pace: args.pace(),
         };
         let kept = args.state_dir.as_deref();
         let kept = kept.map(|directory| Baselines::open(directory, kernel::now()));

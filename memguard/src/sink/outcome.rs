@@ -47,12 +47,14 @@ fn found(summary: &Summary) -> String {
     };
     let aged = number(Verdict::Aged);
     let aged = (aged > 0).then(|| format!("{aged} held long"));
+    let flat = number(Verdict::Cleared);
+    let flat = (flat > 0).then(|| format!("{flat} no longer piling up"));
     let suppressed = summary.suppressed();
     let suppressed = (suppressed > 0).then(|| format!("{suppressed} suppressed"));
     let known = summary
         .known
         .map(|known| format!("{known} known from the baseline"));
-    let more = [aged, suppressed, known].into_iter().flatten();
+    let more = [flat, aged, suppressed, known].into_iter().flatten();
     [found]
         .into_iter()
         .chain(more)

@@ -2,7 +2,7 @@
 
 use crate::{
     model::{
-        finding::{Finding, Growth, State, Verdict},
+        finding::{Finding, Growth, Moment, Resolution, State, Verdict},
         resource::{Kind, Resource},
     },
     sink::{
@@ -57,9 +57,14 @@ fn whence(finding: &Finding) -> String {
 fn fate(finding: &Finding) -> &'static str {
     match finding.verdict {
         Verdict::Aged => "held long",
-        Verdict::Leak => never(finding.kind),
+        Verdict::Leak => match finding.moment {
+            Moment::Running => never(finding.kind),
+            Moment::Exit => "piled up, still open at exit",
+            Moment::End => "piled up, still open when the run ended",
+        },
         Verdict::Growth => "growing",
         Verdict::Left if finding.kind == Kind::SysvShm => "left behind, attached by nobody",
+        Verdict::Left if finding.moment == Moment::End => "still open when the run ended",
         Verdict::Left => "still open at exit",
         Verdict::Inherited => "inherited over exec",
         Verdict::Cleared => "no longer piling up",
@@ -128,12 +133,19 @@ fn speed(per_second: f64) -> String {
 }
 
 fn resolved(finding: &Finding) -> String {
-    if finding.verdict == Verdict::Growth {
-        return format!("{} grows no longer", memory(finding.kind));
+    let noun = match finding.kind {
+        _ if finding.verdict == Verdict::Growth => memory(finding.kind).to_owned(),
+        kind => format!("{}{}", kind.noun(2), whence(finding)),
+    };
+    format!("{noun}{}", why(finding.resolution))
+}
+
+fn why(resolution: Option<Resolution>) -> &'static str {
+    match resolution {
+        Some(Resolution::Released) => ": released",
+        Some(Resolution::Ended) => ": gone with the process",
+        Some(Resolution::Stopped) => ": no longer growing",
+        Some(Resolution::Withdrawn) => ": withdrawn",
+        None => ": released, or gone with the process",
     }
-    let noun = finding.kind.noun(2);
-    format!(
-        "{noun}{}: released, or gone with the process",
-        whence(finding)
-    )
 }

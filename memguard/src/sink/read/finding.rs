@@ -4,8 +4,12 @@ use std::sync::Arc;
 
 use super::{lines::shown, model::seconds, wire};
 use crate::{
+    findings::weight,
     model::{
-        finding::{Finding, Growth, Handle, Limit, Sample, Site, State, Trend, Verdict},
+        finding::{
+            Finding, Growth, Handle, Limit, Lives, Moment, Resolution, Sample, Severity, Site,
+            State, Trend, Verdict,
+        },
         ids::Stamp,
         memory::Range,
         origin::{Incomplete, Module, NamedFrame, NamedStack, Origin, StackId},
@@ -50,12 +54,15 @@ pub(super) fn finding(
     let number = |name, text: &str, head| {
         hex(text, head).ok_or_else(|| format!("has no {name}: {:?}", shown(text)))
     };
-    Ok(Finding {
+    let finding = Finding {
         id: number("finding id", &it.id, "f-")?,
         fingerprint: number("fingerprint", &it.fingerprint, "fp1:")?,
         state,
         verdict,
-        severity: verdict.severity(),
+        moment: moment(it.judged.as_deref(), verdict),
+        resolution: it.resolution.as_deref().and_then(resolution),
+        severity: Severity::Info,
+        alert: it.alert.unwrap_or_default(),
         process,
         kind,
         calls: it.calls.iter().flatten().map(|name| call(name)).collect(),
@@ -69,6 +76,8 @@ pub(super) fn finding(
         resident_bytes: it.resident_bytes,
         acquired_count: it.acquired_count.unwrap_or_default(),
         released_count: it.released_count.unwrap_or_default(),
+        late_count: it.late_count.unwrap_or_default(),
+        lives: it.lives.map(lives),
         oldest_age: seconds(it.oldest_age_seconds),
         growth: it.growth.map(growth),
         limit: it.limit.map(limit),
@@ -84,7 +93,37 @@ pub(super) fn finding(
         cgroup: it.cgroup,
         suggestion: it.suggestion,
         evidence: super::model::evidence(evidence),
+    };
+    Ok(Finding {
+        severity: weight::severity(&finding),
+        ..finding
     })
+}
+
+/// Files of before it was written say it by the verdict.
+fn moment(name: Option<&str>, verdict: Verdict) -> Moment {
+    let named = Moment::ALL.into_iter().find(|it| Some(it.name()) == name);
+    let at_exit = matches!(verdict, Verdict::Left | Verdict::Inherited);
+    named.unwrap_or(if at_exit {
+        Moment::Exit
+    } else {
+        Moment::Running
+    })
+}
+
+fn resolution(name: &str) -> Option<Resolution> {
+    Resolution::ALL.into_iter().find(|it| it.name() == name)
+}
+
+fn lives(lives: wire::Lives) -> Lives {
+    let life = |time: Option<f64>| seconds(time).unwrap_or_default();
+    Lives {
+        count: lives.count.unwrap_or_default(),
+        min: life(lives.min_seconds),
+        median: life(lives.median_seconds),
+        p99: life(lives.p99_seconds),
+        outlived: lives.outlived_count.unwrap_or_default(),
+    }
 }
 
 fn growth(growth: wire::Growth) -> Growth {
@@ -99,6 +138,7 @@ fn growth(growth: wire::Growth) -> Growth {
             shape: shape.unwrap_or(SHAPES[0]),
             samples: growth.samples.unwrap_or_default() as usize,
             baseline,
+            critical: growth.critical.unwrap_or_default(),
         });
     Growth {
         slope_per_second: growth.slope_per_second.unwrap_or_default(),

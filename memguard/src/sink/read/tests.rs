@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
+    findings::weight,
     model::finding::{Finding, State, Verdict},
     sink::testing,
 };
@@ -71,6 +72,26 @@ fn findings_come_back_as_they_were() {
         };
         assert_eq!(told(read), told(written));
         assert_eq!(read.growth, written.growth);
+    }
+}
+
+/// Whoever reads a finding can weigh it again: every number that its confidence and severity are
+/// made of is in the line.
+#[test]
+fn what_a_finding_is_weighed_by_is_in_its_line() {
+    let read = findings(&testing::golden_lines().join("\n"));
+    let written = testing::reports()
+        .into_iter()
+        .filter_map(|report| match report {
+            Report::Finding(finding) => Some(*finding),
+            _ => None,
+        });
+    let weigh = |finding: &Finding| (weight::confidence(finding), weight::severity(finding));
+    for (read, written) in read.iter().zip(written) {
+        assert_eq!(weigh(read), weigh(&written), "{:?}", written.verdict);
+        let (moment, resolution) = (written.moment, written.resolution);
+        assert_eq!((read.moment, read.resolution), (moment, resolution));
+        assert_eq!((read.lives, read.alert), (written.lives, written.alert));
     }
 }
 

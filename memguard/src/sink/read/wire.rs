@@ -90,6 +90,9 @@ pub(super) struct Finding {
     pub(super) id: String,
     pub(super) fingerprint: String,
     pub(super) verdict: String,
+    pub(super) judged: Option<String>,
+    pub(super) resolution: Option<String>,
+    pub(super) alert: Option<bool>,
     pub(super) resource: String,
     pub(super) kind: String,
     pub(super) calls: Option<Vec<String>>,
@@ -100,6 +103,8 @@ pub(super) struct Finding {
     pub(super) resident_bytes: Option<u64>,
     pub(super) acquired_count: Option<u64>,
     pub(super) released_count: Option<u64>,
+    pub(super) late_count: Option<u64>,
+    pub(super) lives: Option<Lives>,
     pub(super) oldest_age_seconds: Option<f64>,
     pub(super) growth: Option<Growth>,
     pub(super) limit: Option<Limit>,
@@ -107,6 +112,15 @@ pub(super) struct Finding {
     pub(super) sites: Option<Vec<Site>>,
     pub(super) cgroup: Option<String>,
     pub(super) suggestion: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Lives {
+    pub(super) count: Option<u64>,
+    pub(super) min_seconds: Option<f64>,
+    pub(super) median_seconds: Option<f64>,
+    pub(super) p99_seconds: Option<f64>,
+    pub(super) outlived_count: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -119,6 +133,7 @@ pub(super) struct Growth {
     pub(super) shape: Option<String>,
     pub(super) samples: Option<u64>,
     pub(super) baseline: Option<u64>,
+    pub(super) critical: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use super::subjects::{SECOND, process, unknown_process};
 use crate::model::{
     finding::{
-        Evidence, Finding, Growth, Handle, Limit, Sample, Severity, Site, State, TouchSite,
-        Touched, Trend, Verdict,
+        Evidence, Finding, Growth, Handle, Limit, Lives, Moment, Resolution, Sample, Severity,
+        Site, State, TouchSite, Touched, Trend, Verdict,
     },
     ids::Stamp,
     memory::Range,
@@ -54,7 +54,10 @@ pub(in crate::sink) fn finding() -> Finding {
         fingerprint: 0x3d0a,
         state: State::Opened,
         verdict: Verdict::Leak,
-        severity: Severity::Warn,
+        moment: Moment::Running,
+        resolution: None,
+        severity: Severity::Error,
+        alert: true,
         process: process(),
         kind: Kind::Tcp,
         calls: vec![Call::Socket],
@@ -68,6 +71,8 @@ pub(in crate::sink) fn finding() -> Finding {
         resident_bytes: None,
         acquired_count: 220,
         released_count: 6,
+        late_count: 214,
+        lives: Some(lives()),
         oldest_age: Some(Duration::from_millis(66_200)),
         growth: Some(Growth {
             slope_per_second: 3.1,
@@ -81,6 +86,18 @@ pub(in crate::sink) fn finding() -> Finding {
         cgroup: None,
         suggestion: Some("close the socket on the error path too".to_owned()),
         evidence: Evidence::default(),
+    }
+}
+
+/// Of the six that were released.
+fn lives() -> Lives {
+    let [min, median, p99] = [1_800, 2_500, 7_000].map(Duration::from_millis);
+    Lives {
+        count: 6,
+        min,
+        median,
+        p99,
+        outlived: 0,
     }
 }
 
@@ -135,6 +152,7 @@ fn bare_finding() -> Finding {
         id: 0x20,
         state: State::Updated,
         verdict: Verdict::Left,
+        moment: Moment::Exit,
         severity: Severity::Info,
         process: unknown_process(),
         kind: Kind::File,
@@ -161,6 +179,7 @@ pub(in crate::sink) fn growth() -> Finding {
         shape: "linear",
         samples: 20,
         baseline: 12 << 20,
+        critical: true,
     };
     let site = |place: Option<&str>, kind, mib: u64, count| Site {
         place: place.map(str::to_owned),
@@ -367,6 +386,7 @@ pub(in crate::sink) fn reports() -> Vec<Report> {
     };
     let resolved = Finding {
         state: State::Resolved,
+        resolution: Some(Resolution::Ended),
         open_count: 0,
         ..finding()
     };

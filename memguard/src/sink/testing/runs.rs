@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     model::{
-        finding::{Finding, State, Verdict},
+        finding::{Finding, Moment, State, Verdict},
         origin::Origin,
         process::ProcessInfo,
         report::{Report, Summary},
@@ -33,11 +33,12 @@ fn elsewhere(id: u64, function: &str, verdict: Verdict, open_count: u64) -> Find
             topic: None,
         }
     });
+    let left = verdict == Verdict::Left;
     Finding {
+        moment: if left { Moment::Exit } else { Moment::Running },
         id,
         fingerprint: function.bytes().map(u64::from).sum(),
         verdict,
-        severity: verdict.severity(),
         kind: Kind::File,
         calls: vec![Call::Openat],
         origin,

@@ -10,6 +10,7 @@ mod census;
 mod clean;
 mod difference;
 mod finding;
+mod muted;
 mod page;
 mod review;
 mod sites;
@@ -26,6 +27,7 @@ pub(in crate::sink) use self::clean::clean;
 use self::{
     aged::AgedBurst,
     census::CensusBurst,
+    muted::Muted,
     page::{Page, Paint},
     sites::Sites,
 };
@@ -55,6 +57,7 @@ pub struct TextSink<W> {
     live: Live,
     held: Held,
     sites: Sites,
+    muted: Muted,
     summarized: bool,
 }
 
@@ -76,6 +79,7 @@ impl<W: Write> TextSink<W> {
             live,
             held,
             sites,
+            muted: Muted::default(),
             summarized: false,
         }
     }
@@ -100,6 +104,9 @@ impl<W: Write> TextSink<W> {
 
     fn finding(&mut self, page: &mut Page, finding: &Finding) {
         let known = self.sites.record(finding);
+        if self.muted.silences(finding) {
+            return;
+        }
         let aged = finding.verdict == Verdict::Aged;
         let at_the_end = finding.verdict == Verdict::Left && self.live == Live::No;
         match finding.state {

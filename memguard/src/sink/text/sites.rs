@@ -58,8 +58,9 @@ impl Sites {
         let known = self.knows(finding);
         let resolved = finding.state == State::Resolved;
         match finding.verdict {
-            Verdict::Cleared => self.forget(finding.id),
-            Verdict::Aged | Verdict::Inherited if resolved => self.forget(finding.id),
+            Verdict::Aged | Verdict::Inherited | Verdict::Cleared if resolved => {
+                self.forget(finding.id);
+            }
             // What leaked stays a fact after the handles are gone.
             Verdict::Leak | Verdict::Growth | Verdict::Left if resolved && known => {}
             _ => self.put(finding),
@@ -207,7 +208,11 @@ mod tests {
             &[(1, Opened, Left, 3), (1, Resolved, Left, 3)],
             &[(Left, 3, 1)],
         );
-        check(&[(1, Opened, Leak, 3), (1, Updated, Cleared, 3)], &[]);
+        check(
+            &[(1, Opened, Leak, 3), (1, Updated, Cleared, 3)],
+            &[(Cleared, 3, 1)],
+        );
+        check(&[(1, Updated, Cleared, 3), (1, Resolved, Cleared, 0)], &[]);
         check(&[(1, Opened, Aged, 3), (1, Resolved, Aged, 0)], &[]);
     }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     model::{
-        finding::{self, Handle, State, Verdict},
+        finding::{self, Handle, Moment, Resolution, State, Verdict},
         memory::Range,
         resource::Call,
     },
@@ -31,6 +31,18 @@ pub struct Finding {
     /// away).
     #[schemars(schema_with = "verdicts")]
     pub verdict: &'static str,
+    /// When it was judged: while the process was `running`, at its `exit`, or at the `end` of
+    /// `run`, which follows it no longer.
+    #[schemars(schema_with = "moments")]
+    pub judged: &'static str,
+    /// Why it is over: what was held is `released`, the process has ended (`process_ended`), it
+    /// grows no longer (`stopped`), or it is no finding any more (`withdrawn`). Null while it
+    /// is open.
+    #[schemars(schema_with = "resolutions")]
+    pub resolution: Option<&'static str>,
+    /// Somebody should hear of it now: a warning that is the first of its fingerprint for an hour,
+    /// or graver than before.
+    pub alert: bool,
     /// Family of the handles: `fd`, `socket`, `mmap`, `heap`, `thread`, `process`, `shm`, `timer`.
     pub resource: &'static str,
     /// The control group that it is about as a whole, where it is; `process` is then its largest
@@ -61,6 +73,10 @@ pub struct Finding {
     pub acquired_count: u64,
     /// Those of `acquired_count` that were released.
     pub released_count: u64,
+    /// Those of `open_count` that were acquired after the warm-up.
+    pub late_count: u64,
+    /// How long the released ones lived; null where none was released.
+    pub lives: Option<Lives>,
     /// Age of the oldest.
     pub oldest_age_seconds: Option<f64>,
     /// How fast the count, or of `growth` the size in bytes, grows.
@@ -87,6 +103,9 @@ impl Finding {
             fingerprint: format!("fp1:{:016x}", finding.fingerprint),
             state: state(finding.state),
             verdict: finding.verdict.name(),
+            judged: finding.moment.name(),
+            resolution: finding.resolution.map(Resolution::name),
+            alert: finding.alert,
             resource: finding.kind.resource().name(),
             cgroup: scribe.maybe(finding.cgroup.as_deref()),
             kind: finding.kind.name(),
@@ -100,6 +119,8 @@ impl Finding {
             resident_bytes: finding.resident_bytes,
             acquired_count: finding.acquired_count,
             released_count: finding.released_count,
+            late_count: finding.late_count,
+            lives: finding.lives.as_ref().map(Lives::new),
             oldest_age_seconds: seconds(finding.oldest_age),
             growth: finding.growth.as_ref().map(Growth::new),
             limit: finding.limit.as_ref().map(Limit::new),
@@ -123,6 +144,16 @@ fn verdicts(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "enum": Verdict::ALL.map(Verdict::name) })
 }
 
+fn moments(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": Moment::ALL.map(Moment::name) })
+}
+
+fn resolutions(_: &mut SchemaGenerator) -> Schema {
+    let names = Resolution::ALL.map(|it| Some(it.name()));
+    let names: Vec<_> = names.into_iter().chain([None]).collect();
+    json_schema!({ "type": ["string", "null"], "enum": names })
+}
+
 /// JSON has no infinities.
 fn finite(number: f64) -> Option<f64> {
     number.is_finite().then_some(number)
@@ -130,6 +161,35 @@ fn finite(number: f64) -> Option<f64> {
 
 fn seconds(duration: Option<Duration>) -> Option<f64> {
     duration.as_ref().map(Duration::as_secs_f64)
+}
+
+/// How long the released handles of a site lived, as far as they outlived the nursery.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Lives {
+    /// How many.
+    pub count: u64,
+    /// The shortest life.
+    pub min_seconds: f64,
+    /// Half of them lived no longer; right to a fourth.
+    pub median_seconds: f64,
+    /// 99 of 100 lived no longer; right to a fourth.
+    pub p99_seconds: f64,
+    /// How many were held for `--min-age`, and released after all.
+    pub outlived_count: u64,
+}
+
+impl Lives {
+    fn new(lives: &finding::Lives) -> Self {
+        let [min_seconds, median_seconds, p99_seconds] =
+            [lives.min, lives.median, lives.p99].map(|life| life.as_secs_f64());
+        Self {
+            count: lives.count,
+            min_seconds,
+            median_seconds,
+            p99_seconds,
+            outlived_count: lives.outlived,
+        }
+    }
 }
 
 /// How fast a count or a size grows.
@@ -153,6 +213,8 @@ pub struct Growth {
     pub samples: Option<u64>,
     /// Size, or count, when the warm-up was over.
     pub baseline: Option<u64>,
+    /// It is faster than `--growth-critical`, or larger than `--rss-critical`.
+    pub critical: Option<bool>,
 }
 
 impl Growth {
@@ -168,6 +230,7 @@ impl Growth {
             shape: trend.map(|trend| trend.shape),
             samples: trend.map(|trend| trend.samples as u64),
             baseline: trend.map(|trend| trend.baseline),
+            critical: trend.map(|trend| trend.critical),
         }
     }
 }
