@@ -165,11 +165,21 @@ pub struct Summary {
     pub agent_rss_bytes: Option<u64>,
     /// Memory of maps and ring in the kernel.
     pub kernel_bytes: u64,
+    /// Time of the BPF programs, which is that of the calls they watch, extrapolated from samples;
+    /// `None` where there was none.
+    pub bpf_time: Option<Duration>,
     /// Only for `run`: the command's exit code, and the one memguard ends with.
     pub exit: Option<RunExit>,
 }
 
 impl Summary {
+    /// Time of the BPF programs as a share of one CPU.
+    pub fn bpf_share(&self) -> Option<f64> {
+        let observed = self.observed.as_secs_f64();
+        let time = self.bpf_time.filter(|_| observed > 0.0)?;
+        Some(time.as_secs_f64() / observed)
+    }
+
     /// How many findings were suppressed.
     pub fn suppressed(&self) -> u64 {
         let counts = self.suppressions.iter().map(|rule| rule.count);

@@ -50,7 +50,7 @@ use crate::{
     preflight::Facts,
     sampler::Sampler,
     source::{
-        kernel::{self, Kernel, Ring, Sizes},
+        kernel::{self, Kernel, OwnTime, Ring, Sizes},
         procfs::{Procfs, Segment},
     },
 };
@@ -94,6 +94,7 @@ impl Judging {
 #[derive(Debug)]
 struct Agent {
     kernel: Kernel,
+    own: OwnTime,
     ring: Ring,
     ledger: Ledger,
     procfs: Procfs,
@@ -141,6 +142,7 @@ impl Agent {
         ledger.populations.count_as_long(judging.min_age);
         Ok(Self {
             kernel,
+            own: OwnTime::default(),
             ring,
             ledger,
             procfs,
@@ -215,6 +217,7 @@ impl Agent {
 
     /// Takes what is due from the nursery, and judges what has died once its stacks are unwound.
     fn sweep(&mut self) {
+        self.own.tick(&self.kernel);
         self.sweep_older_than(SWEEP);
     }
 

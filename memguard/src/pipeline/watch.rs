@@ -386,6 +386,7 @@ impl Agent {
             agent_cpu: cost::cpu(),
             agent_rss_bytes: cost::anonymous_rss(&self.procfs),
             kernel_bytes: self.kernel_bytes(),
+            bpf_time: self.own.estimate(&self.kernel),
             exit: None,
         };
         self.out.screen().apply(&mut summary);

@@ -115,6 +115,7 @@ fn ended(ended: wire::Ended) -> Report {
     let cost = it.cost;
     let bytes = |of: fn(&wire::Cost) -> Option<u64>| cost.as_ref().and_then(of);
     let cpu = cost.as_ref().and_then(|cost| cost.agent_cpu_seconds);
+    let bpf = cost.as_ref().and_then(|cost| cost.bpf_seconds);
     let summary = Summary {
         observed: seconds(it.observed_seconds).unwrap_or_default(),
         processes_judged: it.processes_judged.unwrap_or_default(),
@@ -132,6 +133,7 @@ fn ended(ended: wire::Ended) -> Report {
         agent_cpu: seconds(cpu).unwrap_or_default(),
         agent_rss_bytes: bytes(|cost| cost.agent_rss_bytes),
         kernel_bytes: bytes(|cost| cost.kernel_bytes).unwrap_or_default(),
+        bpf_time: seconds(bpf),
         exit: it.exit.map(run_exit),
         ..Summary::default()
     };

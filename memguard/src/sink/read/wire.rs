@@ -224,6 +224,7 @@ pub(super) struct Cost {
     pub(super) agent_cpu_seconds: Option<f64>,
     pub(super) agent_rss_bytes: Option<u64>,
     pub(super) kernel_bytes: Option<u64>,
+    pub(super) bpf_seconds: Option<f64>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -350,6 +350,7 @@ pub(in crate::sink) fn summary() -> Summary {
         agent_cpu: Duration::from_millis(120),
         agent_rss_bytes: Some(6_396_313),
         kernel_bytes: 4_823_450,
+        bpf_time: Some(Duration::from_micros(24_690)),
         exit: None,
     }
 }

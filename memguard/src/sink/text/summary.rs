@@ -164,8 +164,14 @@ fn cost(summary: &Summary) -> String {
         .agent_rss_bytes
         .map(|rss| format!(", {}", bytes(rss)))
         .unwrap_or_default();
+    let bpf = summary.bpf_time.zip(summary.bpf_share());
+    let bpf = bpf.map(|(time, share)| {
+        let (time, percent) = (time.as_secs_f64(), share * 100.0);
+        format!(", BPF {time:.2} s ({percent:.1} % of a CPU)")
+    });
     format!(
-        "cost: agent {cpu:.2} s CPU{rss}, kernel {}",
-        bytes(summary.kernel_bytes)
+        "cost: agent {cpu:.2} s CPU{rss}, kernel {}{}",
+        bytes(summary.kernel_bytes),
+        bpf.unwrap_or_default()
     )
 }

@@ -186,6 +186,11 @@ pub struct Cost {
     pub agent_rss_bytes: Option<u64>,
     /// Memory of maps and ring in the kernel.
     pub kernel_bytes: u64,
+    /// Time of the BPF programs, added to the calls they watch: extrapolated from periods in which
+    /// the kernel counted it, too high rather than too low; null where there was none.
+    pub bpf_seconds: Option<f64>,
+    /// The same as a share of one CPU.
+    pub bpf_share: Option<f64>,
 }
 
 /// How the command of `memguard run` ended.
@@ -226,6 +231,8 @@ impl Cost {
             agent_cpu_seconds: summary.agent_cpu.as_secs_f64(),
             agent_rss_bytes: summary.agent_rss_bytes,
             kernel_bytes: summary.kernel_bytes,
+            bpf_seconds: summary.bpf_time.map(|time| time.as_secs_f64()),
+            bpf_share: summary.bpf_share(),
         }
     }
 }

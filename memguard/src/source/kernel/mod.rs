@@ -7,9 +7,11 @@ mod debug_log;
 pub mod faults;
 pub mod features;
 mod holder;
+mod info;
 mod load;
 mod mapping;
 mod nursery;
+mod own;
 pub mod perf;
 pub mod plan;
 mod ring;
@@ -42,6 +44,7 @@ use self::{
 };
 pub use self::{
     nursery::{Nursery, RECORD, Windows},
+    own::OwnTime,
     ring::Ring,
 };
 use crate::model::ids::Stamp;
@@ -321,30 +324,30 @@ impl Kernel {
     /// Every counter of the programs, summed over the CPUs, in the order of [`Stat::ALL`]; and how
     /// often the kernel skipped a program because another one was running on the CPU.
     pub fn counters(&self) -> Result<Counters, KernelError> {
+        Ok(Counters {
+            values: self.values()?,
+            skipped: self.sum(info::RECURSION_MISSES),
+        })
+    }
+
+    fn values(&self) -> Result<[u64; COUNTERS], KernelError> {
         let per_cpu = self.counters.get(&0, 0);
         let per_cpu = per_cpu.map_err(|error| KernelError::MapAccess("STATS", Box::new(error)))?;
-        let mut counters = Counters {
-            values: [0; COUNTERS],
-            skipped: 0,
-        };
+        let mut values = [0_u64; COUNTERS];
         for cpu in per_cpu.iter() {
-            for (sum, value) in counters.values.iter_mut().zip(cpu) {
+            for (sum, value) in values.iter_mut().zip(cpu) {
                 *sum = sum.saturating_add(*value);
             }
         }
-        counters.skipped = self.skipped();
-        Ok(counters)
+        Ok(values)
     }
 
-    /// `recursion_misses` of all programs (since 5.12; for tracepoints since 6.7), from `fdinfo`:
-    /// aya has no accessor.
-    fn skipped(&self) -> u64 {
-        let programs = self
-            .ebpf
-            .programs()
-            .filter_map(|(_, program)| program.fd().ok());
+    /// A number that the kernel keeps of each program, of all together.
+    fn sum(&self, word: usize) -> u64 {
+        let programs = self.ebpf.programs();
+        let programs = programs.filter_map(|(_, program)| program.fd().ok());
         programs
-            .filter_map(|fd| fdinfo(fd.as_fd(), "recursion_misses:"))
+            .filter_map(|fd| info::word(fd.as_fd(), word).ok())
             .sum()
     }
 
