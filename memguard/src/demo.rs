@@ -15,15 +15,16 @@ use crate::{
 };
 
 const TOUR: &str = "\
-A small server starts. It accepts connections and answers each, but every second one it forgets to close.
-memguard watches it for twelve seconds, as with:
+A small server starts. It accepts connections and answers each, but every second
+one it forgets to close. memguard watches it for twelve seconds, as with:
 
   memguard watch -p PID --warm-up 1s --min-age 2s -i 1s -d 12s
 
 ";
 
 const AFTER: &str = "
-That was `watch`. To judge a program at its exit: memguard run -- COMMAND. Findings as JSON lines: -o FILE.
+That was `watch`. To judge a program at its exit: memguard run -- COMMAND.
+Findings as JSON lines: -o FILE.
 ";
 
 /// How long the server serves: a little longer than it is watched.

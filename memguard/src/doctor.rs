@@ -4,7 +4,7 @@
 use crate::{
     preflight::{self, Check, Facts, Status},
     sink::doctor::{self as sink, Diagnosis},
-    source::kernel::{Kernel, Sizes},
+    source::kernel::{Kernel, Sizes, faults::Faults},
     tell,
 };
 
@@ -56,7 +56,20 @@ fn try_out(facts: &Facts) -> (Option<Kernel>, Vec<Check>) {
         ),
         Err(error) => refused("attaching", error),
     });
+    checks.push(page_faults());
     (Some(kernel), checks)
+}
+
+/// Needed by `watch --attribute faults` alone.
+fn page_faults() -> Check {
+    match Faults::open() {
+        Ok(_) => Check::ok("page faults", "can be sampled, for --attribute faults"),
+        Err(error) => Check::warn(
+            "page faults",
+            format!("cannot be sampled: {error}"),
+            "do without --attribute faults, or see CAP_PERFMON above",
+        ),
+    }
 }
 
 fn refused(name: &'static str, error: crate::source::kernel::KernelError) -> Check {

@@ -29,6 +29,7 @@ pub mod screen;
 pub mod sink;
 pub mod source;
 pub mod state;
+pub mod suggest;
 pub mod suppress;
 pub mod touches;
 pub mod verify;
@@ -37,8 +38,8 @@ use std::io::Write as _;
 
 /// A message to standard error. Where that is closed there is nobody to tell.
 pub fn complain(message: &str) {
-    let line = format!("memguard: {message}\n");
-    if std::io::stderr().write_all(line.as_bytes()).is_err() {
+    let text = sink::text::message(&format!("memguard: {message}"));
+    if std::io::stderr().write_all(text.as_bytes()).is_err() {
         // Nobody listens.
     }
 }

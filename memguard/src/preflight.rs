@@ -54,7 +54,8 @@ impl Check {
         }
     }
 
-    fn warn(name: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Self {
+    /// Something is missing that is not needed.
+    pub fn warn(name: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Self {
         Self {
             name,
             status: Status::Warn,
@@ -232,6 +233,13 @@ pub fn layout() -> Result<Layout, Check> {
 /// Where tracepoints are described.
 pub fn tracefs() -> Result<Tracefs, Check> {
     tracefs::ensure().map_err(|error| {
+        if let Some(place) = tracefs::unreadable() {
+            let detail = format!(
+                "{} may not be read by this user: it may be mounted",
+                place.display()
+            );
+            return Check::fail("tracefs", detail, ROOT_FIX);
+        }
         let detail = format!("not mounted, and mounting it privately failed: {error}");
         Check::fail(
             "tracefs",

@@ -62,6 +62,11 @@ impl Driven {
         let _told = pipe.map(|pipe| pipe.write_all(b"go\n").is_ok());
     }
 
+    /// Ends its input, upon which it ends itself.
+    pub fn end_input(&mut self) {
+        drop(self.guard.child.stdin.take());
+    }
+
     /// Whether it still runs.
     pub fn lives(&mut self) -> bool {
         self.guard.poll().is_none()

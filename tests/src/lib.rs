@@ -14,6 +14,7 @@
     reason = "a test harness panics where a test fails, and says on screen what it skips"
 )]
 
+pub mod accuracy;
 pub mod bpf;
 pub mod counters;
 pub mod driven;
@@ -35,7 +36,9 @@ pub mod scratch;
 pub mod servers;
 pub mod statistics;
 mod stream;
+pub mod terminal;
 pub mod times;
+pub mod visitors;
 pub mod wait;
 pub mod zoo;
 

@@ -70,6 +70,15 @@ impl Postgres {
             .unwrap_or_else(|error| panic!("cannot start pgbench: {error}"))
     }
 
+    /// The same at a pace that is not felt: transactions that only read, a few a second.
+    pub fn visit(&self, seconds: &str, anew: bool) -> Guard {
+        let mut command = self.pgbench(&["-S", "-c", "2", "-R", "10", "-T", seconds]);
+        if anew {
+            command.arg("-C");
+        }
+        Guard::spawn(&mut command).unwrap_or_else(|error| panic!("cannot start pgbench: {error}"))
+    }
+
     fn pgbench(&self, options: &[&str]) -> Command {
         let mut command = Self::command("pgbench");
         let socket = self.scratch.text("postgres");

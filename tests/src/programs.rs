@@ -1,4 +1,5 @@
-//! The leaking programs: C sources in `tests/programs`, compiled when a test first asks for them.
+//! The leaking programs: C and C++ sources in `tests/programs`, compiled when a test first asks for
+//! them.
 
 use std::{
     collections::BTreeMap,
@@ -22,33 +23,46 @@ pub fn target_dir() -> PathBuf {
         .into()
 }
 
-/// The path of the compiled `tests/programs/NAME.c`, as text for a command line.
+/// The path of the compiled `tests/programs/NAME.c`, or `NAME.cc`, as text for a command line.
 ///
 /// # Panics
 ///
 /// When there is no C compiler or it does not take the source.
 pub fn program(name: &str) -> String {
     static COMPILED: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
-    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
-    compiled
-        .entry(name.to_owned())
-        .or_insert_with(|| compile(name))
-        .clone()
+    let known = || COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(path) = known().get(name) {
+        return path.clone();
+    }
+    // Not under the lock: several may be compiled at a time.
+    let path = compile(name);
+    known().insert(name.to_owned(), path.clone());
+    path
 }
 
 fn compile(name: &str) -> String {
-    let source = sources().join(format!("{name}.c"));
+    let in_c = sources().join(format!("{name}.c"));
+    let (compiler, source) = if in_c.is_file() {
+        (compiler(), in_c)
+    } else {
+        ("c++", sources().join(format!("{name}.cc")))
+    };
     let folder = target_dir().join("memguard-test-programs");
     fs::create_dir_all(&folder)
         .unwrap_or_else(|error| panic!("cannot make {}: {error}", folder.display()));
     let finished = folder.join(name);
-    let fresh = folder.join(format!("{name}.{}", std::process::id()));
-    let made = Command::new(compiler())
+    if is_fresh(&finished) {
+        return finished.display().to_string();
+    }
+    let thread = std::thread::current().id();
+    let fresh = folder.join(format!("{name}.{}.{thread:?}", std::process::id()));
+    let made = Command::new(compiler)
         .args(["-O2", "-g", "-Wall", "-Wextra", "-pthread", "-o"])
         .arg(&fresh)
         .arg(&source)
+        .arg("-lm")
         .output()
-        .unwrap_or_else(|error| panic!("cannot run {}: {error}", compiler()));
+        .unwrap_or_else(|error| panic!("cannot run {compiler}: {error}"));
     let complaint = String::from_utf8_lossy(&made.stderr);
     assert!(
         made.status.success(),
@@ -59,6 +73,14 @@ fn compile(name: &str) -> String {
     fs::rename(&fresh, &finished)
         .unwrap_or_else(|error| panic!("cannot make {}: {error}", finished.display()));
     finished.display().to_string()
+}
+
+/// Made after the last change of any source, headers included.
+fn is_fresh(program: &Path) -> bool {
+    let changed = |path: &Path| path.metadata().and_then(|data| data.modified()).ok();
+    let sources = fs::read_dir(sources()).into_iter().flatten().flatten();
+    let newest = sources.filter_map(|source| changed(&source.path())).max();
+    changed(program) > newest
 }
 
 fn compiler() -> &'static str {

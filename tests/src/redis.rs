@@ -85,7 +85,7 @@ impl Redis {
         filled * VALUE as u64
     }
 
-    fn address(&self) -> (Ipv4Addr, u16) {
+    pub(crate) fn address(&self) -> (Ipv4Addr, u16) {
         (Ipv4Addr::LOCALHOST, self.port)
     }
 }

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -15,6 +16,7 @@ use crate::{
     programs::{on_path, sources},
     redis::Redis,
     scratch::Scratch,
+    visitors::Visitors,
 };
 
 /// All that there are.
@@ -33,6 +35,7 @@ pub struct Servers {
     names: BTreeMap<u32, String>,
     urls: BTreeMap<String, String>,
     loads: Vec<(String, Guard)>,
+    visitors: Vec<(String, Visitors)>,
     scripts: Vec<Driven>,
     nginx: Option<Nginx>,
     postgres: Option<Postgres>,
@@ -106,6 +109,38 @@ impl Servers {
         }
     }
 
+    /// Each server gets a few clients that come and go, for so many seconds at least.
+    pub fn visit(&mut self, seconds: &str) {
+        const REQUEST: &str = "GET /file.txt HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        for (name, url) in &self.urls {
+            let visitors = Visitors::of(address(url), REQUEST);
+            self.visitors.push((name.clone(), visitors));
+        }
+        if let Some(redis) = &self.redis {
+            let visitors = Visitors::of(redis.address().into(), "SET key value\r\n");
+            self.visitors.push(("redis".to_owned(), visitors));
+        }
+        if let Some(postgres) = &self.postgres {
+            for anew in [false, true] {
+                let load = postgres.visit(seconds, anew);
+                self.loads.push(("postgres".to_owned(), load));
+            }
+        }
+    }
+
+    /// Sends the visitors away, each of which was answered.
+    ///
+    /// # Panics
+    ///
+    /// When a server gave no answer.
+    pub fn visits_end(&mut self) {
+        for (name, visitors) in self.visitors.drain(..) {
+            println!("{name}: {} answers", visitors.answers());
+            assert!(visitors.answers() > 0, "{name} does not answer");
+        }
+        self.loads.clear();
+    }
+
     /// Waits for the end of all loads, which must have done something, and says what.
     #[track_caller]
     pub fn loads_end_within(&mut self, patience: Duration) {
@@ -151,6 +186,13 @@ impl Servers {
         );
         binary
     }
+}
+
+/// Of "`http://127.0.0.1:8000/file.txt`".
+fn address(url: &str) -> SocketAddr {
+    let host = url.trim_start_matches("http://").split('/').next();
+    let address = host.and_then(|host| host.parse().ok());
+    address.unwrap_or_else(|| panic!("no address: {url}"))
 }
 
 fn wrk(url: &str, seconds: &str, options: &[&str]) -> Guard {

@@ -70,14 +70,15 @@ fn the_time_of_the_programs_is_told() {
     let lines = ran.lines();
     let told = lines.summary().pointer(cost).unwrap();
     println!("churn_threads: {told}");
-    let [seconds, share] = ["bpf_seconds", "bpf_share"].map(|name| told[name].as_f64().unwrap());
+    let [seconds, percent] =
+        ["bpf_seconds", "bpf_cpu_percent"].map(|name| told[name].as_f64().unwrap());
     let calls = lines.counters().get("releases.seen") as f64;
     assert!(seconds / calls > 1e-8, "10 ns a call are less than a call");
     assert!(
         seconds / calls < 1e-4,
         "a tenth of a millisecond is no program"
     );
-    assert!(share > 0.0 && share < 256.0);
+    assert!(percent > 0.0 && percent < 25_600.0);
 }
 
 /// Four threads hand each other the same numbers for two seconds; exactly the 20 sockets that they

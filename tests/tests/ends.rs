@@ -7,9 +7,9 @@ use std::time::Duration;
 use memguard_tests::{Finding, Memguard, finding::listed, machine, program, text};
 use rustix::process::{Pid, Signal, kill_process};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
-fn judged<'a>(finding: &Finding<'a>) -> (&'a str, &'a str, u64) {
+fn judged(finding: Finding<'_>) -> (&str, &str, u64) {
     let moment = text(finding.0, "/memguard/finding/judged");
     (finding.verdict(), moment, finding.open_count())
 }
@@ -32,7 +32,7 @@ fn a_short_command_that_piles_up_leaks() {
         let lines = ran.lines();
         let findings = lines.latest_findings();
         println!("{mode}: {}, exit code {}", listed(&findings), ran.code);
-        let all: Vec<_> = findings.iter().map(judged).collect();
+        let all: Vec<_> = findings.iter().copied().map(judged).collect();
         assert_eq!(all, [expected], "{mode}");
         assert_eq!(ran.code, code, "{mode}");
     }
@@ -54,7 +54,7 @@ fn what_outlives_the_grace_is_judged_as_it_stands() {
     let mut findings = lines.latest_findings();
     println!("{}, exit code {}", listed(&findings), ran.code);
     findings.retain(|finding| finding.pid() == u64::from(daemon.unsigned_abs()));
-    let all: Vec<_> = findings.iter().map(judged).collect();
+    let all: Vec<_> = findings.iter().copied().map(judged).collect();
     assert_eq!(all, [("left", "end", 3)]);
     let target = text(findings[0].0, "/memguard/finding/samples/0/target");
     assert_eq!(target, "/etc/passwd");

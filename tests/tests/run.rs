@@ -211,6 +211,30 @@ fn commands_that_cannot_start() {
     check(&scratch.dir().display().to_string(), 126);
 }
 
+/// A command that cannot start leaves nothing behind: no word but why, no file where none was, and
+/// what was in a file stays.
+#[test]
+fn commands_that_cannot_start_leave_nothing() {
+    let Some(_alone) = machine::ready() else {
+        return;
+    };
+    let scratch = Scratch::new();
+    let kept = scratch.write("kept.jsonl", "of an earlier run\n");
+    for file in [kept.clone(), scratch.text("new.jsonl")] {
+        let ran = Memguard::plain(&["run", "-o", &file, "--", "/no/such/command"]).finish();
+        assert_eq!((ran.code, ran.stdout.as_str()), (127, ""));
+    }
+    let text = Memguard::plain(&["run", "--", "/no/such/command"]).finish();
+    assert_eq!(text.code, 127);
+    assert_eq!(
+        text.stderr,
+        "memguard: /no/such/command: command not found\n"
+    );
+    assert!(!scratch.path("new.jsonl").exists(), "a file was left");
+    let content = std::fs::read_to_string(&kept).expect("it is still there");
+    assert_eq!(content, "of an earlier run\n");
+}
+
 /// The command's standard output and error are exactly its own.
 #[test]
 fn output_of_the_command_is_untouched() {

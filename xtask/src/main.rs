@@ -11,6 +11,7 @@
     reason = "saying what it does is this program's output"
 )]
 
+mod accuracy;
 mod bench;
 mod build_ebpf;
 mod check;
@@ -45,6 +46,7 @@ enum Verb {
     Test(test::Options),
     Demo(demo::Options),
     Bench(bench::Options),
+    Accuracy(accuracy::Options),
 }
 
 fn main() -> ExitCode {
@@ -68,5 +70,6 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Test(options) => test::run(&options, &workspace),
         Verb::Demo(options) => demo::run(&options, &workspace),
         Verb::Bench(options) => bench::run(&options, &workspace),
+        Verb::Accuracy(options) => accuracy::run(&options, &workspace),
     }
 }

@@ -14,8 +14,9 @@ use crate::{detect::growth::Rules, findings::Pace};
 
 /// What is shown without arguments.
 pub const FIRST_RUN: &str = "\
-memguard catches resource leaks in running programs: descriptors and sockets that are never closed.
-It watches system calls with eBPF, pairs what is acquired with what is released, and reports the rest.
+memguard catches resource leaks in running programs: descriptors and sockets
+that are never closed. It watches system calls with eBPF, pairs what is acquired
+with what is released, and reports the rest.
 
   sudo memguard doctor                what works on this host
   sudo memguard watch -p PID          watch a running process
@@ -26,7 +27,7 @@ It watches system calls with eBPF, pairs what is acquired with what is released,
 
 /// Catches resource leaks in running programs.
 #[derive(Debug, Parser)]
-#[command(name = "memguard", version, about, max_term_width = 100)]
+#[command(name = "memguard", version, about, max_term_width = 80)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -64,36 +65,40 @@ pub enum Command {
 
 const WATCH_EXAMPLES: &str = "\
 Examples:
-  memguard watch -p 4242                        a process and what it forks, until Ctrl-C
-  memguard watch -a -d 10m                      the whole host for ten minutes
-  memguard watch --comm nginx -o nginx.jsonl    by command name, findings as JSON lines
+  memguard watch -p 4242                      a process and what it forks
+  memguard watch -a -d 10m                    the whole host for ten minutes
+  memguard watch --comm nginx -o nginx.jsonl  by name, findings as JSON lines
   memguard watch -p 4242 --format jsonl | jq .body
-  memguard watch -p 4242 -d 5m --fail-on leak   exit code 1 if anything leaks
+  memguard watch -p 4242 -d 5m --fail-on leak
+                                              exit code 1 if anything leaks
 
-Exit codes: 0 ok, 1 findings at the gate, 2 usage, 3 not possible on this host, 4 events lost (--strict)";
+Exit codes: 0 ok, 1 findings at the gate, 2 usage, 3 not possible on this host,
+4 events lost (--strict)";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
-  memguard run -- ./server --selftest           findings on stderr, the command's own exit code
-  memguard run -o leaks.jsonl -- make test      findings as JSON lines
-  memguard run --fail-on left -- ./test         exit code 23 if any descriptor is open at exit
-  memguard run --fail-on left:16 -- ./test      … if 16 or more are
+  memguard run -- ./server --selftest      findings on stderr, the command's code
+  memguard run -o leaks.jsonl -- make test     findings as JSON lines
+  memguard run --fail-on left -- ./test        exit code 23 if any descriptor is
+                                               open at exit
+  memguard run --fail-on left:16 -- ./test     … if 16 or more are
   memguard run --fail-on left --baseline old.jsonl -- ./test
-                                                … if any is that old.jsonl has not
+                                               … if any is that old.jsonl lacks
 
-Exit codes: the command's own; 23 where it succeeded and the gate was reached; 125 memguard failed
-before it began; 126 not executable; 127 not found; 128+n killed by signal n; 4 events lost (--strict)";
+Exit codes: the command's own; 23 where it succeeded and the gate was reached;
+125 memguard failed before it began; 126 not executable; 127 not found; 128+n
+killed by signal n; 4 events lost (--strict)";
 
 const DOCTOR_EXAMPLES: &str = "\
 Examples:
-  memguard doctor                               a line per requirement, with the fix
+  memguard doctor                  a line for each requirement, with the fix
   memguard doctor --json | jq .ok
 
 Exit codes: 0 memguard works here, 3 it does not";
 
 const DEMO_EXAMPLES: &str = "\
 Examples:
-  memguard demo                                 ten seconds; needs no program of yours";
+  memguard demo                    twelve seconds; needs no program of yours";
 
 /// Options of `watch`.
 #[derive(Args, Debug)]
@@ -370,7 +375,7 @@ impl WatchArgs {
 
 /// A size as `512M` or `1.5G`, or in bytes; units are powers of 1024.
 fn bytes(text: &str) -> Result<u64, String> {
-    let invalid = || format!("{text:?} is no size: use for example 512M or 2G");
+    let invalid = || "write it like 512M or 2G".to_owned();
     let upper = text.trim().to_ascii_uppercase();
     let upper = upper.trim_end_matches('B').trim_end_matches('I');
     let digits = upper.trim_end_matches(['K', 'M', 'G', 'T']);
@@ -429,7 +434,7 @@ impl FromStr for RunGate {
 
 fn duration(text: &str) -> Result<Duration, String> {
     let parsed = humantime::parse_duration(text);
-    parsed.map_err(|error| format!("{error}; write it like 500ms, 30s, 5m or 1h"))
+    parsed.map_err(|_error| "write it like 30s or 5m".to_owned())
 }
 
 fn power_of_two(text: &str) -> Result<u32, String> {

@@ -8,13 +8,14 @@ use super::{Colour, Format};
 
 pub(super) const REPORT_EXAMPLES: &str = "\
 Examples:
-  memguard report leaks.jsonl                   what was found, for people
-  memguard report --fail-on leak leaks.jsonl    exit code 1 if anything leaked
+  memguard report leaks.jsonl                  what was found, for people
+  memguard report --fail-on leak leaks.jsonl   exit code 1 if anything leaked
   memguard report --format folded leaks.jsonl | flamegraph.pl > leaks.svg
   memguard report --suppressions known.supp --show-suppressed leaks.jsonl
   ssh HOST memguard watch -p 4242 -d 5m --format jsonl | memguard report -
 
-A file of suppressions has a rule a line; all conditions of a rule must hold, * and ? match:
+A file of suppressions has a rule a line; all conditions of a rule must hold,
+* and ? match:
   # what nobody will mend
   leak  function=connect_upstream kind=tcp
   aged  command=bash path=/tmp/*
@@ -24,11 +25,13 @@ Exit codes: 0 ok, 1 findings at the gate, 2 usage, or a file that cannot be read
 
 pub(super) const DIFF_EXAMPLES: &str = "\
 Examples:
-  memguard diff before.jsonl after.jsonl        new, gone, grew, shrank; exit code 1 if any is new
+  memguard diff before.jsonl after.jsonl        new, gone, grew, shrank; exit
+                                                code 1 if anything is new
   memguard diff --fail-on grew old.jsonl new.jsonl
   memguard diff --format jsonl old.jsonl new.jsonl | jq .memguard.difference
 
-Exit codes: 0 ok, 1 differences at the gate, 2 usage, or a file that cannot be read";
+Exit codes: 0 ok, 1 differences at the gate, 2 usage, or a file that cannot be
+read";
 
 /// Options of `report`.
 #[derive(Args, Debug)]

@@ -1,6 +1,6 @@
 //! How many survivors a group had before: a bounded series.
 
-use crate::model::ids::Stamp;
+use crate::model::{course::Course, ids::Stamp};
 
 /// Most samples kept; when full, every other one goes, so that a series covers any time in constant
 /// space.
@@ -28,6 +28,11 @@ impl History {
     /// All samples.
     pub fn samples(&self) -> &[(Stamp, u64)] {
         &self.samples
+    }
+
+    /// In few even steps.
+    pub fn course(&self) -> Option<Course> {
+        Course::of(&self.samples)
     }
 
     /// Whether the count is still climbing: in the last quarter never below what the first half

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::model::{
+    course::Course,
     ids::Stamp,
     memory::Range,
     origin::Origin,
@@ -343,6 +344,8 @@ pub struct Finding {
     pub oldest_age: Option<Duration>,
     /// How fast the count grows.
     pub growth: Option<Growth>,
+    /// The count over time, or of growth the size in bytes.
+    pub history: Option<Course>,
     /// The limit it is heading for.
     pub limit: Option<Limit>,
     /// Some of the handles, oldest first.
@@ -393,6 +396,7 @@ impl Finding {
             lives: None,
             oldest_age: None,
             growth: None,
+            history: None,
             limit: None,
             samples: Vec::new(),
             sites: Vec::new(),

@@ -3,6 +3,7 @@
 //! [`ids`] names things, [`resource`] says what kind they are, [`event`] is what happened,
 //! [`process`] who did it, [`finding`] what is wrong, and [`report`] what a sink is told.
 
+pub mod course;
 pub mod event;
 pub mod fault;
 pub mod finding;

@@ -136,6 +136,25 @@ pub struct Health {
     pub processes: Vec<ProcessId>,
 }
 
+/// How far it has come, while there is nothing to tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Time observed so far.
+    pub observed: Duration,
+    /// How long it is going to observe; `None` until it is told to end.
+    pub until: Option<Duration>,
+    /// When the warm-up is over.
+    pub warm_up: Duration,
+    /// When what was acquired right after it is old enough to be judged.
+    pub judged_from: Duration,
+    /// Handles held.
+    pub held: u64,
+    /// Findings so far.
+    pub findings: u64,
+    /// Events lost so far.
+    pub lost: u64,
+}
+
 /// How it ended, and what it cost.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
@@ -159,27 +178,45 @@ pub struct Summary {
     pub counters: Vec<(String, u64)>,
     /// What was lost.
     pub evidence: Evidence,
-    /// CPU time of the agent.
-    pub agent_cpu: Duration,
-    /// Anonymous resident memory of the agent.
-    pub agent_rss_bytes: Option<u64>,
-    /// Memory of maps and ring in the kernel.
-    pub kernel_bytes: u64,
-    /// Time of the BPF programs, which is that of the calls they watch, extrapolated from samples;
-    /// `None` where there was none.
-    pub bpf_time: Option<Duration>,
+    /// What memguard itself used.
+    pub cost: Cost,
     /// Only for `run`: the command's exit code, and the one memguard ends with.
     pub exit: Option<RunExit>,
 }
 
-impl Summary {
-    /// Time of the BPF programs as a share of one CPU.
-    pub fn bpf_share(&self) -> Option<f64> {
-        let observed = self.observed.as_secs_f64();
-        let time = self.bpf_time.filter(|_| observed > 0.0)?;
-        Some(time.as_secs_f64() / observed)
+/// What memguard itself used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// CPU time of the agent, its start included.
+    pub cpu: Duration,
+    /// What of it came after everything was attached; `None` where that is not known.
+    pub cpu_observing: Option<Duration>,
+    /// Anonymous resident memory of the agent.
+    pub rss_bytes: Option<u64>,
+    /// Memory of maps and ring in the kernel.
+    pub kernel_bytes: u64,
+    /// Records that were read from the ring; `None` where that is not known.
+    pub events_read: Option<u64>,
+    /// Time of the BPF programs, which is that of the calls they watch, extrapolated from samples;
+    /// `None` where there was none.
+    pub bpf_time: Option<Duration>,
+}
+
+impl Cost {
+    /// CPU of the agent in percent of one core, over the time observed.
+    pub fn cpu_percent(&self, observed: Duration) -> Option<f64> {
+        let share = self.cpu_observing?.as_secs_f64() / observed.as_secs_f64();
+        share.is_finite().then_some(share * 100.0)
     }
 
+    /// Time of the BPF programs in percent of one core, likewise.
+    pub fn bpf_percent(&self, observed: Duration) -> Option<f64> {
+        let share = self.bpf_time?.as_secs_f64() / observed.as_secs_f64();
+        share.is_finite().then_some(share * 100.0)
+    }
+}
+
+impl Summary {
     /// How many findings were suppressed.
     pub fn suppressed(&self) -> u64 {
         let counts = self.suppressions.iter().map(|rule| rule.count);

@@ -8,6 +8,7 @@ use crate::{
     detect::growth::{Growth, Monitor, Outcome, Series},
     ledger::population::GroupId,
     model::{
+        course::Course,
         finding::{Finding, Resolution},
         ids::{ProcessId, Stamp},
         resource::Kind,
@@ -56,7 +57,8 @@ impl Agent {
             let group = group(index);
             match (outcome, largest) {
                 (Outcome::Growing(growth), Some((largest, _))) if !self.one_grows(&members) => {
-                    self.cgroup_grows(group, path, *largest, growth, now);
+                    let history = monitor.series().course();
+                    self.cgroup_grows((group, path), *largest, (growth, history), now);
                 }
                 _ => self.resolve(group, Resolution::Stopped, now),
             }
@@ -81,10 +83,9 @@ impl Agent {
 
     fn cgroup_grows(
         &mut self,
-        group: GroupId,
-        path: &Path,
+        (group, path): (GroupId, &Path),
         largest: ProcessId,
-        growth: Growth,
+        (growth, history): (Growth, Option<Course>),
         now: Stamp,
     ) {
         let of = GroupId::of(largest, group.kind);
@@ -94,7 +95,7 @@ impl Agent {
         let finding = Finding {
             fingerprint: crate::findings::fingerprint::hash(parts),
             cgroup: Some(cgroup),
-            suggestion: Some("look which of its processes become larger, or more".to_owned()),
+            history,
             ..finding
         };
         self.tell(group, finding, now);

@@ -19,6 +19,7 @@ use crate::{
         resource::{Call, Kind},
     },
     origin,
+    suggest::suggest,
 };
 
 /// What all findings of one end share.
@@ -125,7 +126,8 @@ impl Agent {
     }
 
     /// Of what ended, which has no life.
-    pub(super) fn tell_left(&mut self, finding: Finding, stamp: Stamp) {
+    pub(super) fn tell_left(&mut self, mut finding: Finding, stamp: Stamp) {
+        finding.suggestion = suggest(&finding);
         let finding = self.findings.left(finding, stamp);
         self.out.report(&Report::Finding(Box::new(finding)));
     }
@@ -169,8 +171,6 @@ impl Agent {
     fn report_left(&mut self, end: &End, group: GroupId, verdict: Verdict, held: &[Held]) {
         let population = self.ledger.populations.get(group);
         let calls = calls(held.iter().map(|held| held.acquired.call));
-        let inherited = verdict == Verdict::Inherited;
-        let advice = "open it with O_CLOEXEC, so that exec closes it";
         let finding = Finding {
             verdict,
             acquired_count: population.acquired,
@@ -186,7 +186,6 @@ impl Agent {
                 .take(SAMPLES)
                 .map(|h| sample(h, None, end.stamp))
                 .collect(),
-            suggestion: inherited.then(|| advice.to_owned()),
             ..end.finding(
                 group.kind,
                 calls,

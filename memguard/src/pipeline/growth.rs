@@ -78,6 +78,7 @@ impl Agent {
             return;
         }
         let finding = Finding {
+            history: self.usages.course(group.process, group.kind),
             touched: touchers.map(|touchers| self.describe_touched(&touchers)),
             ..self.describe_growth(group, growth, ranked, now)
         };
@@ -110,7 +111,6 @@ impl Agent {
             limit: limit(&growth, &self.ceilings(group)),
             samples: self.zombie_samples(group, now),
             sites: self.named(ranked, heap),
-            suggestion: Some(suggestion(kind).to_owned()),
             ..Finding::of(process, kind, verdict, evidence, now)
         }
     }
@@ -230,20 +230,4 @@ fn limit(growth: &growth::Growth, ceilings: &[Ceiling]) -> Option<Limit> {
         exhausted_in: Some(forecast.after),
         uncertainty: Some((forecast.earliest, forecast.latest)),
     })
-}
-
-/// One line that is right.
-fn suggestion(kind: Kind) -> &'static str {
-    match kind {
-        Kind::HeapAnon => {
-            "the kernel sees who asked it for memory, not which malloc call leaked: a heap profiler \
-             does, at the first of these places"
-        }
-        Kind::HeapShm => "look for memfd, tmpfs or shared memory that is written and never removed",
-        Kind::Thread => "threads are started that never end: end them, or use a pool",
-        Kind::Unjoined => "join threads that have ended, or start them detached",
-        Kind::Zombie => "wait for children that have ended, or ignore SIGCHLD",
-        Kind::PosixTimer => "delete with timer_delete what timer_create made",
-        _ => "",
-    }
 }

@@ -13,6 +13,7 @@ use crate::{
         population::{GroupId, Population},
     },
     model::{
+        course::Course,
         finding::{Finding, Growth, Handle, Limit, Resolution, Sample, Verdict},
         ids::{ProcessId, Stamp},
         memory::Ceiling,
@@ -25,6 +26,7 @@ use crate::{
         kernel,
         procfs::{Seen, fold_target, socket_inode},
     },
+    suggest::suggest,
     verify::{self, Witness},
 };
 
@@ -238,12 +240,12 @@ impl Agent {
         let info = self.living(group.process);
         let mut finding = self.describe(verified, &population, info, now);
         finding.verdict = verdict;
-        finding.suggestion = suggestion(&finding);
         self.tell(group, finding, now);
     }
 
     /// What was judged of a group, where that is worth telling.
-    pub(super) fn tell(&mut self, group: GroupId, finding: Finding, now: Stamp) {
+    pub(super) fn tell(&mut self, group: GroupId, mut finding: Finding, now: Stamp) {
+        finding.suggestion = suggest(&finding);
         if let Some(finding) = self.findings.judged(group, finding, now) {
             self.out.report(&Report::Finding(Box::new(finding)));
         }
@@ -285,10 +287,21 @@ impl Agent {
             lives: population.lives(),
             oldest_age: survivors.first().map(|held| now.since(held.acquired.stamp)),
             growth,
+            history: self.course(*group, survivors.len() as u64),
             limit: self.limit(group.process, growth),
             samples: self.samples(group, survivors, seen, now),
             ..Finding::of(process, kind, Verdict::Aged, evidence, now)
         }
+    }
+
+    /// How a pile has grown up to what the kernel has shown of it; the youngest are not asked about
+    /// yet.
+    pub(super) fn course(&self, group: GroupId, shown: u64) -> Option<Course> {
+        let mut course = self.piles.get(&group)?.course()?;
+        for count in &mut course.counts {
+            *count = (*count).min(shown);
+        }
+        Some(course)
     }
 
     /// What `/proc` shows, where it shows one kind for all; else what the call told.
@@ -412,25 +425,4 @@ fn in_topic(origin: Origin, group: &GroupId, seen: &[Seen]) -> Origin {
         topic: Some(topic),
         ..origin
     }
-}
-
-/// One line that is right, or none.
-fn suggestion(finding: &Finding) -> Option<String> {
-    if finding.verdict != Verdict::Leak {
-        return None;
-    }
-    let waiting = |sample: &&Sample| {
-        sample
-            .target
-            .as_ref()
-            .is_some_and(|target| target.ends_with("CLOSE_WAIT"))
-    };
-    if finding.samples.iter().any(|sample| waiting(&sample)) {
-        return Some("the peer has closed; close the socket once read returns 0".to_owned());
-    }
-    let calls: Vec<_> = finding.calls.iter().map(|call| call.name()).collect();
-    let calls = calls.join(" and ");
-    Some(format!(
-        "close what {calls} returned on every path, error paths included"
-    ))
 }

@@ -117,6 +117,7 @@ impl Agent {
         for (name, count) in [
             ("acquisitions.swept", self.tally.swept),
             ("acquisitions.held", self.kernel.nursery.live()),
+            ("records.read", self.tally.read),
             ("records.undecodable", self.tally.undecodable),
             ("heap.bytes", heap::bytes()),
             ("heap.blocks", heap::blocks()),

@@ -239,7 +239,6 @@ impl Agent {
         let ceiling = self.procfs.map_ceiling(group.process.tgid);
         Finding {
             fingerprint: fingerprint::of(&process, kind, &calls, origin.as_ref()),
-            suggestion: Some(suggestion(&calls).to_owned()),
             calls,
             origin,
             verified: verified.complete,
@@ -252,6 +251,7 @@ impl Agent {
             lives: population.lives(),
             oldest_age: stamps.first().map(|stamp| now.since(*stamp)),
             growth,
+            history: self.course(group, stamps.len() as u64),
             // Every mapping counts, whatever its size.
             limit: ceiling.map(|ceiling| limit(ceiling, growth)),
             samples: samples(verified, now),
@@ -293,17 +293,6 @@ fn samples(verified: &Verified, now: Stamp) -> Vec<Sample> {
                 .map(|name| String::from_utf8_lossy(name).into_owned()),
         });
     sampled.collect()
-}
-
-/// One line that is right.
-fn suggestion(calls: &[Call]) -> &'static str {
-    match calls {
-        [Call::Shmat] => "detach with shmdt what shmat returned, on every path",
-        [Call::Mmap] => {
-            "unmap what mmap returned on every path; malloc maps large blocks one by one: there, free it"
-        }
-        _ => "unmap what mmap or mremap returned on every path",
-    }
 }
 
 impl Agent {

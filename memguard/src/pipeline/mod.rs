@@ -16,6 +16,7 @@ mod losses;
 mod mappings;
 mod origins;
 mod output;
+mod progress;
 mod run;
 mod segments;
 mod standing;
@@ -113,12 +114,15 @@ struct Agent {
     out: Outputs,
     judging: Judging,
     attached_at: Stamp,
+    /// CPU time that the start took.
+    cpu_at_start: Duration,
     tally: Tally,
 }
 
 /// What the agent itself counts.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
+    read: u64,
     swept: u64,
     undecodable: u64,
     judged: u64,
@@ -161,6 +165,7 @@ impl Agent {
             out,
             judging,
             attached_at,
+            cpu_at_start: crate::cost::cpu(),
             tally: Tally::default(),
         })
     }
@@ -201,7 +206,10 @@ impl Agent {
             procfs,
             ..
         } = self;
-        ring.drain(|record| take(ledger, stacks, tally, procfs, record))
+        ring.drain(|record| {
+            tally.read += 1;
+            take(ledger, stacks, tally, procfs, record);
+        })
     }
 
     /// Takes everything that was in the ring when this was called. A flood may fill it as fast as

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::progress::ProgressLine;
 use crate::{
     cli::{Colour, CommonArgs, Format},
     failure::Failure,
@@ -28,6 +29,8 @@ pub(super) struct Outputs {
     /// Findings only, and what became of them.
     quiet: bool,
     screen: Screen,
+    /// What is on the terminal while nothing is told.
+    pub(super) progress: ProgressLine,
 }
 
 impl std::fmt::Debug for Outputs {
@@ -73,18 +76,25 @@ impl Outputs {
 
     /// No report follows.
     pub(super) fn finish(&mut self) {
+        self.progress.clear();
         self.each(Sink::finish);
     }
 
     fn each(&mut self, mut tell: impl FnMut(&mut Box<dyn Sink>) -> io::Result<()>) {
-        let Self { sinks, broken, .. } = self;
-        sinks.retain_mut(|sink| match tell(sink) {
+        let Self {
+            sinks,
+            broken,
+            progress,
+            ..
+        } = self;
+        let mut keep = |sink: &mut Box<dyn Sink>| match tell(sink) {
             Ok(()) => true,
             Err(error) => {
                 broken.get_or_insert(error);
                 false
             }
-        });
+        };
+        progress.aside(|| sinks.retain_mut(&mut keep));
     }
 
     /// Nobody reads any more.
@@ -133,13 +143,16 @@ impl OutputFile {
         })
     }
 
-    /// Empties it; from now on it stays. Pipes and devices cannot be emptied, and need not be.
-    fn keep(&mut self) -> io::Result<File> {
+    /// Empties it; from now on it stays. To be called before the first report, once nothing can
+    /// keep it from coming. Pipes and devices cannot be emptied, and need not be.
+    /// A file that cannot be emptied is written on.
+    pub(super) fn keep(&mut self) {
         self.kept = true;
-        if self.file.metadata()?.is_file() {
-            self.file.set_len(0)?;
+        let is_file = self.file.metadata().is_ok_and(|it| it.is_file());
+        if is_file && let Err(error) = self.file.set_len(0) {
+            let path = self.path.display();
+            crate::complain(&format!("cannot empty {path}: {error}"));
         }
-        self.file.try_clone()
     }
 }
 
@@ -172,7 +185,7 @@ pub(super) fn open(args: &CommonArgs) -> Result<Option<OutputFile>, Failure> {
 /// The sinks that the arguments ask for.
 pub(super) fn outputs(
     args: &CommonArgs,
-    file: Option<&mut OutputFile>,
+    file: Option<&OutputFile>,
     terminal: Terminal,
 ) -> Result<Outputs, Failure> {
     let mut outputs = Outputs::default();
@@ -182,9 +195,8 @@ pub(super) fn outputs(
         Live::Yes
     };
     if let Some(file) = file {
-        let writer = file
-            .keep()
-            .map_err(|error| Failure::caused("cannot write findings", error))?;
+        let writer = file.file.try_clone();
+        let writer = writer.map_err(|error| Failure::caused("cannot write findings", error))?;
         outputs
             .fds
             .extend([writer.as_raw_fd(), file.file.as_raw_fd()]);
@@ -242,7 +254,17 @@ fn style(colour: bool) -> TextStyle {
     TextStyle {
         colour,
         columns: columns(),
+        unicode: is_unicode(),
     }
+}
+
+/// What the locale says about characters: the first of its variables that is set decides.
+fn is_unicode() -> bool {
+    let variables = ["LC_ALL", "LC_CTYPE", "LANG"].map(std::env::var_os);
+    let mut set = variables.into_iter().flatten();
+    let locale = set.find(|value| !value.is_empty()).unwrap_or_default();
+    let locale = locale.to_string_lossy().to_ascii_uppercase();
+    locale.contains("UTF-8") || locale.contains("UTF8")
 }
 
 fn colours(when: Colour, stream: impl io::IsTerminal) -> bool {

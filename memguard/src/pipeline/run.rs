@@ -11,7 +11,7 @@ use tokio::{
 
 use super::{
     Agent, Judging, SWEEP,
-    output::{self, Outputs, Terminal},
+    output::{self, OutputFile, Outputs, Terminal},
     watch::{LOSSES, every, runtime, signals, sizes, wanted},
 };
 use crate::{
@@ -45,8 +45,9 @@ pub fn run(args: &RunArgs) -> Result<u8, Failure> {
             .map_err(|error| Failure::caused("cannot start the command", error))?;
         let facts = preflight::facts(wanted(&args.common))?;
         runtime()?.block_on(async {
-            let out = output::outputs(&args.common, file.as_mut(), Terminal::Stderr)?;
-            follow(args, &facts, gated, out.screened(screen)).await
+            let out = output::outputs(&args.common, file.as_ref(), Terminal::Stderr)?;
+            let out = out.screened(screen);
+            follow(args, &facts, gated, (out, file.as_mut())).await
         })
     };
     inner().map_err(|failure| failure.code(BROKEN))
@@ -57,7 +58,12 @@ const BROKEN: u8 = 125;
 /// How often processes that run long are judged.
 const JUDGE: Duration = Duration::from_secs(5);
 
-async fn follow(args: &RunArgs, facts: &Facts, gated: Gated, out: Outputs) -> Result<u8, Failure> {
+async fn follow(
+    args: &RunArgs,
+    facts: &Facts,
+    gated: Gated,
+    (out, file): (Outputs, Option<&mut OutputFile>),
+) -> Result<u8, Failure> {
     let judging = Judging {
         min_age: args.min_age,
         warm_up: args.warm_up,
@@ -81,9 +87,11 @@ async fn follow(args: &RunArgs, facts: &Facts, gated: Gated, out: Outputs) -> Re
         .map(|word| word.to_string_lossy())
         .collect::<Vec<_>>()
         .join(" ");
-    agent.announce(facts, scope);
     match gated.release() {
         Ok(running) => {
+            // What cannot be executed leaves no file, and no word but why.
+            file.into_iter().for_each(OutputFile::keep);
+            agent.announce(facts, scope);
             let code = Follow::new(running, listeners, args.grace)?
                 .run(&mut agent)
                 .await;

@@ -53,10 +53,6 @@ impl Agent {
             resident_bytes: Some(bytes(|segment| segment.resident_bytes.unwrap_or(0))),
             acquired_count: count,
             samples: left.iter().take(SAMPLES).map(sample).collect(),
-            suggestion: Some(
-                "remove with shmctl IPC_RMID once everybody is attached: then it goes with the last"
-                    .to_owned(),
-            ),
             ..Finding::of(of, Kind::SysvShm, Verdict::Left, evidence.clone(), stamp)
         };
         self.tell_left(finding, stamp);

@@ -8,6 +8,7 @@ use super::{Agent, baselines::Baselines, dead::is_own};
 use crate::{
     detect::growth::{Alarm, Baseline, Monitor, Outcome, Rules, Series, Thresholds},
     model::{
+        course::Course,
         finding::Severity,
         ids::{ProcessId, Stamp},
         memory::{Ceiling, Usage},
@@ -194,6 +195,17 @@ impl Usages {
         let mut outcomes = watched.into_iter().flat_map(|watched| watched.outcomes());
         let known = outcomes.find(|(known, _)| *known == kind);
         known.map_or(Outcome::TooEarly, |(_, outcome)| outcome)
+    }
+
+    /// One size or count of a process over time.
+    pub(super) fn course(&self, process: ProcessId, kind: Kind) -> Option<Course> {
+        let watched = self.watched.get(&process)?;
+        if kind == Kind::HeapAnon {
+            return watched.anonymous.series().course();
+        }
+        let mut others = watched.others.iter();
+        let (_, monitor) = others.find(|(known, _)| *known == kind)?;
+        monitor.series().course()
     }
 
     /// What was sampled last.

@@ -10,16 +10,16 @@ use tokio::{
 
 use super::{
     Agent, Faults, Judging, SWEEP, baselines::Baselines, cgroups::Cgroups, faults, output,
-    output::Terminal,
+    output::Terminal, progress, progress::ProgressLine,
 };
 use crate::{
-    cli::{Attribute, CommonArgs, WatchArgs, WatchGate},
+    cli::{Attribute, CommonArgs, Format, WatchArgs, WatchGate},
     cost,
     failure::Failure,
     files,
     model::{
         finding::Verdict,
-        report::{Report, Summary},
+        report::{Cost, Report, Summary},
     },
     preflight::{self, Facts},
     source::{
@@ -44,7 +44,7 @@ pub fn watch(args: &WatchArgs) -> Result<u8, Failure> {
     let facts = preflight::facts(wanted(&args.common))?;
     let runtime = runtime()?;
     runtime.block_on(async {
-        let out = output::outputs(&args.common, file.as_mut(), Terminal::Stdout)?;
+        let out = output::outputs(&args.common, file.as_ref(), Terminal::Stdout)?;
         let out = out.screened(screen);
         let judging = Judging {
             min_age: args.min_age,
@@ -62,13 +62,20 @@ pub fn watch(args: &WatchArgs) -> Result<u8, Failure> {
         agent.cgroups = Cgroups::new(&args.cgroups);
         if args.attribute == Some(Attribute::Faults) {
             agent.faults = Faults::start();
-            if let Some((what, why)) = &agent.faults.missing {
+            let silent = args.common.quiet
+                || args.common.output.is_some()
+                || args.common.format == Some(Format::Jsonl);
+            if let Some((what, why)) = agent.faults.missing.as_ref().filter(|_| silent) {
                 crate::complain(&format!("goes on without {what}: {why}"));
             }
         }
         let mut watch = Watch::new(args)?;
+        if let Some(file) = &mut file {
+            file.keep();
+        }
         agent.begin_watch(&facts, &target, args)?;
-        watch.run(&mut agent).await;
+        agent.out.progress = ProgressLine::new(&args.common);
+        watch.run(&mut agent, args).await;
         Ok(agent.end_watch(args).await)
     })
 }
@@ -198,6 +205,7 @@ struct Watch {
     sweep: Interval,
     judge: Interval,
     faults: Interval,
+    progress: Interval,
     until: Option<Instant>,
     ends_with_its_processes: bool,
 }
@@ -211,12 +219,13 @@ impl Watch {
             sweep: every(SWEEP),
             judge: every(args.interval),
             faults: every(faults::EVERY),
+            progress: every(progress::EVERY),
             until: args.duration.map(|duration| Instant::now() + duration),
             ends_with_its_processes: !args.pids.is_empty() && args.comms.is_empty(),
         })
     }
 
-    async fn run(&mut self, agent: &mut Agent) {
+    async fn run(&mut self, agent: &mut Agent, args: &WatchArgs) {
         loop {
             let until = self.until;
             let deadline = async {
@@ -231,6 +240,7 @@ impl Watch {
                 _ = self.terminate.recv() => return,
                 () = deadline => return,
                 _ = self.sweep.tick() => agent.sweep(),
+                _ = self.progress.tick() => agent.show_progress(args),
                 _ = self.faults.tick(), if agent.faults.are_sampled() => agent.take_faults(),
                 answer = agent.stacks.next() => agent.heard(answer),
                 _ = self.judge.tick() => agent.judge_living(),
@@ -383,14 +393,23 @@ impl Agent {
             known: None,
             counters: self.counters(),
             evidence: self.evidence(None),
-            agent_cpu: cost::cpu(),
-            agent_rss_bytes: cost::anonymous_rss(&self.procfs),
-            kernel_bytes: self.kernel_bytes(),
-            bpf_time: self.own.estimate(&self.kernel),
+            cost: self.cost(),
             exit: None,
         };
         self.out.screen().apply(&mut summary);
         summary
+    }
+
+    fn cost(&self) -> Cost {
+        let cpu = cost::cpu();
+        Cost {
+            cpu,
+            cpu_observing: Some(cpu.saturating_sub(self.cpu_at_start)),
+            rss_bytes: cost::anonymous_rss(&self.procfs),
+            kernel_bytes: self.kernel_bytes(),
+            events_read: Some(self.tally.read),
+            bpf_time: self.own.estimate(&self.kernel),
+        }
     }
 
     /// Findings of a verdict that reach a gate.

@@ -2,7 +2,15 @@
 
 use serde::Serialize;
 
-use crate::preflight::{Check, Status};
+use crate::{
+    preflight::{Check, Status},
+    sink::text::{clean, wrap},
+};
+
+/// Width of the text.
+const COLUMNS: usize = 80;
+/// Lines of what the verifier says at most.
+const LINES: usize = 100;
 
 /// All answers.
 #[derive(Clone, Copy, Debug)]
@@ -63,13 +71,26 @@ pub fn text(diagnosis: &Diagnosis<'_>) -> String {
     lines.chain([verdict.to_owned()]).collect()
 }
 
+/// Columns before what was found.
+const INDENT: usize = 28;
+
 fn line(check: &Check) -> String {
-    let (status, name, detail) = (word(check.status), check.name, &check.detail);
-    let line = format!("{status:<4}  {name:<20}  {detail}\n");
-    match &check.fix {
-        Some(fix) => format!("{line}{:<28}fix: {fix}\n", ""),
-        None => line,
+    let (status, name) = (word(check.status), check.name);
+    let fix = check.fix.as_ref().map(|fix| format!("fix: {fix}"));
+    let details = [Some(check.detail.clone()), fix].into_iter().flatten();
+    let lines = details.flat_map(|text| {
+        let lines = text
+            .lines()
+            .flat_map(|line| wrap(&clean(line), COLUMNS - INDENT, LINES));
+        lines.collect::<Vec<_>>()
+    });
+    let mut head = format!("{status:<4}  {name:<20}  ");
+    let mut text = String::new();
+    for line in lines {
+        text += &(std::mem::take(&mut head) + &line + "\n");
+        head = " ".repeat(INDENT);
     }
+    text
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ fn what(finding: &Finding) -> String {
 }
 
 /// The place, the calls where none is known, and nothing where neither is.
-fn whence(finding: &Finding) -> String {
+pub(super) fn whence(finding: &Finding) -> String {
     let whence = finding.whence();
     match finding.kind {
         _ if whence.is_empty() => whence,
@@ -54,7 +54,7 @@ fn whence(finding: &Finding) -> String {
     }
 }
 
-fn fate(finding: &Finding) -> &'static str {
+pub(super) fn fate(finding: &Finding) -> &'static str {
     match finding.verdict {
         Verdict::Aged => "held long",
         Verdict::Leak => match finding.moment {

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-/// `340 ms`, `12.3 s`, `66 s`, `3 min`, `2 h 5 min`, `3 d 4 h`; rounded down above a minute.
+/// `<1 ms`, `340 ms`, `12.3 s`, `66 s`, `3 min`, `2 h 5 min`, `3 d 4 h`; rounded down above a
+/// minute.
 pub(super) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let minutes = seconds / 60;
     let hours = minutes / 60;
     match seconds {
+        0 if duration.as_millis() == 0 => "<1 ms".to_owned(),
         0 => format!("{} ms", duration.as_millis()),
         1..60 => format!("{} s", one_decimal(duration.as_secs_f64())),
         60..120 => format!("{seconds} s"),
@@ -65,7 +67,8 @@ mod tests {
     #[test]
     fn durations() {
         for (milliseconds, expected) in [
-            (0, "0 ms"),
+            (0, "<1 ms"),
+            (1, "1 ms"),
             (340, "340 ms"),
             (1_000, "1 s"),
             (12_345, "12.3 s"),

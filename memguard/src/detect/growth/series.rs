@@ -7,7 +7,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use crate::model::ids::Stamp;
+use crate::model::{course::Course, ids::Stamp};
 
 /// Newest samples that are kept as they are.
 pub const RECENT: usize = 64;
@@ -148,6 +148,17 @@ impl Series {
             low: f64::from(entry.low) * unit,
             high: f64::from(entry.high) * unit,
         })
+    }
+
+    /// In few even steps; of a bucket its most.
+    pub fn course(&self) -> Option<Course> {
+        let first = self.first?;
+        let sample = |point: Point| {
+            let at = first.after(Duration::from_secs_f64(point.seconds));
+            (at, point.high as u64)
+        };
+        let samples: Vec<_> = self.points().map(sample).collect();
+        Course::of(&samples)
     }
 
     /// Samples and buckets.

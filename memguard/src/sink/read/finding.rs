@@ -6,9 +6,10 @@ use super::{lines::shown, model::seconds, wire};
 use crate::{
     findings::weight,
     model::{
+        course::{Course, STEPS},
         finding::{
             Finding, Growth, Handle, Limit, Lives, Moment, Resolution, Sample, Severity, Site,
-            State, Trend, Verdict,
+            State, TouchSite, Touched, Trend, Verdict,
         },
         ids::Stamp,
         memory::Range,
@@ -80,6 +81,7 @@ pub(super) fn finding(
         lives: it.lives.map(lives),
         oldest_age: seconds(it.oldest_age_seconds),
         growth: it.growth.map(growth),
+        history: it.history.and_then(history),
         limit: it.limit.map(limit),
         samples: it.samples.into_iter().flatten().map(sample).collect(),
         sites: it
@@ -88,8 +90,7 @@ pub(super) fn finding(
             .flatten()
             .map(|it| site(it, kind))
             .collect(),
-        // Estimates of a moment, which are shown when they are made.
-        touched: None,
+        touched: it.touched.map(touched),
         cgroup: it.cgroup,
         suggestion: it.suggestion,
         evidence: super::model::evidence(evidence),
@@ -147,6 +148,17 @@ fn growth(growth: wire::Growth) -> Growth {
     }
 }
 
+/// A file may have any number of counts; a line has room for the newest.
+fn history(history: wire::History) -> Option<Course> {
+    let mut counts = history.counts?;
+    counts.drain(..counts.len().saturating_sub(STEPS));
+    Some(Course {
+        from: Stamp(0),
+        interval: seconds(history.interval_seconds)?,
+        counts,
+    })
+}
+
 fn limit(limit: wire::Limit) -> Limit {
     let earliest = seconds(limit.earliest_seconds);
     Limit {
@@ -198,6 +210,19 @@ fn site(site: wire::Site, of: Kind) -> Site {
         kind: kind.copied().unwrap_or(of),
         bytes: site.bytes.unwrap_or_default(),
         count: site.count.unwrap_or_default(),
+    }
+}
+
+fn touched(touched: wire::Touched) -> Touched {
+    let site = |site: wire::TouchSite| TouchSite {
+        place: site.place,
+        bytes: site.bytes.unwrap_or_default(),
+        samples: site.samples.unwrap_or_default(),
+    };
+    Touched {
+        period: touched.period.unwrap_or_default(),
+        lost: touched.lost.unwrap_or_default(),
+        sites: touched.sites.into_iter().flatten().map(site).collect(),
     }
 }
 

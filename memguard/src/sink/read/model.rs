@@ -10,7 +10,7 @@ use crate::model::{
     finding::{Evidence, State, Verdict},
     ids::{ProcessId, Stamp},
     process::ProcessInfo,
-    report::{Report, RunExit, Started, Summary, Suppression},
+    report::{Cost, Report, RunExit, Started, Summary, Suppression},
 };
 
 /// Nanoseconds of a tick of [`ProcessId::start_ticks`].
@@ -112,12 +112,9 @@ fn ended(ended: wire::Ended) -> Report {
     } = ended;
     let number = |(name, count): (String, u64)| Some((Verdict::named(&name)?.name(), count));
     let findings = it.findings.into_iter().flatten();
-    let cost = it.cost;
-    let bytes = |of: fn(&wire::Cost) -> Option<u64>| cost.as_ref().and_then(of);
-    let cpu = cost.as_ref().and_then(|cost| cost.agent_cpu_seconds);
-    let bpf = cost.as_ref().and_then(|cost| cost.bpf_seconds);
+    let observed = seconds(it.observed_seconds).unwrap_or_default();
     let summary = Summary {
-        observed: seconds(it.observed_seconds).unwrap_or_default(),
+        observed,
         processes_judged: it.processes_judged.unwrap_or_default(),
         processes_running: it.processes_running.unwrap_or_default(),
         findings: findings.filter_map(number).collect(),
@@ -130,14 +127,24 @@ fn ended(ended: wire::Ended) -> Report {
             .collect(),
         known: it.known_count,
         evidence: self::evidence(evidence),
-        agent_cpu: seconds(cpu).unwrap_or_default(),
-        agent_rss_bytes: bytes(|cost| cost.agent_rss_bytes),
-        kernel_bytes: bytes(|cost| cost.kernel_bytes).unwrap_or_default(),
-        bpf_time: seconds(bpf),
+        cost: it.cost.map(|it| cost(&it, observed)).unwrap_or_default(),
         exit: it.exit.map(run_exit),
         ..Summary::default()
     };
     Report::Stopped(Box::new(summary))
+}
+
+fn cost(cost: &wire::Cost, observed: Duration) -> Cost {
+    let percent = cost.agent_cpu_percent;
+    let observing = percent.map(|percent| percent / 100.0 * observed.as_secs_f64());
+    Cost {
+        cpu: seconds(cost.agent_cpu_seconds).unwrap_or_default(),
+        cpu_observing: seconds(observing),
+        rss_bytes: cost.agent_rss_bytes,
+        kernel_bytes: cost.kernel_bytes.unwrap_or_default(),
+        events_read: cost.events_read,
+        bpf_time: seconds(cost.bpf_seconds),
+    }
 }
 
 fn suppression(rule: wire::Suppression) -> Suppression {

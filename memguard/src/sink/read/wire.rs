@@ -107,9 +107,11 @@ pub(super) struct Finding {
     pub(super) lives: Option<Lives>,
     pub(super) oldest_age_seconds: Option<f64>,
     pub(super) growth: Option<Growth>,
+    pub(super) history: Option<History>,
     pub(super) limit: Option<Limit>,
     pub(super) samples: Option<Vec<Sample>>,
     pub(super) sites: Option<Vec<Site>>,
+    pub(super) touched: Option<Touched>,
     pub(super) cgroup: Option<String>,
     pub(super) suggestion: Option<String>,
 }
@@ -134,6 +136,12 @@ pub(super) struct Growth {
     pub(super) samples: Option<u64>,
     pub(super) baseline: Option<u64>,
     pub(super) critical: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct History {
+    pub(super) interval_seconds: Option<f64>,
+    pub(super) counts: Option<Vec<u64>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -163,6 +171,20 @@ pub(super) struct Site {
     pub(super) kind: String,
     pub(super) bytes: Option<u64>,
     pub(super) count: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Touched {
+    pub(super) period: Option<u64>,
+    pub(super) lost: Option<u64>,
+    pub(super) sites: Option<Vec<TouchSite>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct TouchSite {
+    pub(super) place: Option<String>,
+    pub(super) bytes: Option<u64>,
+    pub(super) samples: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -222,6 +244,8 @@ pub(super) struct Suppression {
 #[derive(Debug, Deserialize)]
 pub(super) struct Cost {
     pub(super) agent_cpu_seconds: Option<f64>,
+    pub(super) agent_cpu_percent: Option<f64>,
+    pub(super) events_read: Option<u64>,
     pub(super) agent_rss_bytes: Option<u64>,
     pub(super) kernel_bytes: Option<u64>,
     pub(super) bpf_seconds: Option<f64>,

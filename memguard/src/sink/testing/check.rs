@@ -41,6 +41,10 @@ fn check_keyword(
             let length = value.as_str().map_or(0, |text| text.chars().count()) as u64;
             expect(length <= rule.as_u64().unwrap_or_default(), value)
         }
+        "maxItems" => {
+            let length = value.as_array().map_or(0, Vec::len) as u64;
+            expect(length <= rule.as_u64().unwrap_or_default(), value)
+        }
         "required" => items(rule).try_for_each(|name| {
             let name = name.as_str().unwrap_or_default();
             expect(value.get(name).is_some(), rule)

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::subjects::{SECOND, process, unknown_process};
 use crate::model::{
+    course::{Course, STEPS},
     finding::{
         Evidence, Finding, Growth, Handle, Limit, Lives, Moment, Resolution, Sample, Severity,
         Site, State, TouchSite, Touched, Trend, Verdict,
@@ -12,8 +13,8 @@ use crate::model::{
     memory::Range,
     origin::{BuildId, Incomplete, Module, NamedFrame, NamedStack, Origin, StackId},
     report::{
-        Census, CensusRow, Crossing, Health, Mappings, ProcessExited, Report, RunExit, Started,
-        Summary,
+        Census, CensusRow, Cost, Crossing, Health, Mappings, ProcessExited, Report, RunExit,
+        Started, Summary,
     },
     resource::{Call, Kind},
 };
@@ -36,6 +37,16 @@ fn limit() -> Limit {
         used: 240,
         exhausted_in,
         uncertainty: None,
+    }
+}
+
+/// The newest 32, two seconds apart.
+fn history(counts: impl Iterator<Item = u64>) -> Course {
+    let counts: Vec<u64> = counts.collect();
+    Course {
+        from: Stamp(438 * SECOND),
+        interval: Duration::from_secs(2),
+        counts: counts[counts.len().saturating_sub(STEPS)..].to_vec(),
     }
 }
 
@@ -79,6 +90,7 @@ pub(in crate::sink) fn finding() -> Finding {
             window: Duration::from_secs(70),
             trend: None,
         }),
+        history: Some(history((0..36).map(|step| step * step / 6 + 5))),
         limit: Some(limit()),
         samples: [37, 38, 139, 140].map(sample).into(),
         sites: Vec::new(),
@@ -162,6 +174,7 @@ fn bare_finding() -> Finding {
         verified: false,
         oldest_age: None,
         growth: None,
+        history: None,
         limit: None,
         samples: vec![untold],
         suggestion: None,
@@ -209,6 +222,7 @@ pub(in crate::sink) fn growth() -> Finding {
             window: Duration::from_secs(20),
             trend: Some(trend),
         }),
+        history: Some(history((5..16).map(|step| (step * 5 + 2) << 20))),
         limit: Some(Limit {
             name: "memory.max",
             value: 256 << 20,
@@ -347,10 +361,14 @@ pub(in crate::sink) fn summary() -> Summary {
         known: None,
         counters: vec![("seen".to_owned(), 100), ("paired".to_owned(), 84)],
         evidence: Evidence::default(),
-        agent_cpu: Duration::from_millis(120),
-        agent_rss_bytes: Some(6_396_313),
-        kernel_bytes: 4_823_450,
-        bpf_time: Some(Duration::from_micros(24_690)),
+        cost: Cost {
+            cpu: Duration::from_millis(120),
+            cpu_observing: Some(Duration::from_millis(80)),
+            rss_bytes: Some(6_396_313),
+            kernel_bytes: 4_823_450,
+            events_read: Some(1_234),
+            bpf_time: Some(Duration::from_micros(24_690)),
+        },
         exit: None,
     }
 }

@@ -130,6 +130,7 @@ mod tests {
         let style = TextStyle {
             colour: false,
             columns,
+            ..TextStyle::default()
         };
         let comparison = Comparison::new(sides[0], sides[1]);
         difference(&comparison, sides, doubts, style)

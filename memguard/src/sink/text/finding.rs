@@ -2,6 +2,7 @@
 
 use super::{
     page::{Page, Paint},
+    sparkline::{Unit, sparkline},
     table::{Column, align},
 };
 use crate::{
@@ -21,6 +22,7 @@ const SITES: usize = 5;
 
 pub(super) fn opened(page: &mut Page, finding: &Finding) {
     sentence(page, finding);
+    history(page, finding);
     samples(page, &finding.samples);
     sites(page, &finding.sites);
     touched(page, finding);
@@ -33,6 +35,7 @@ pub(super) fn opened(page: &mut Page, finding: &Finding) {
 
 pub(super) fn updated(page: &mut Page, finding: &Finding) {
     sentence(page, finding);
+    history(page, finding);
     limit(page, finding);
     doubts(page, finding);
 }
@@ -61,6 +64,18 @@ pub(super) fn tag(verdict: Verdict) -> (String, Paint) {
 fn sentence(page: &mut Page, finding: &Finding) {
     let (tag, paint) = tag(finding.verdict);
     page.paragraph(&tag, paint, &sentence::finding(finding));
+}
+
+fn history(page: &mut Page, finding: &Finding) {
+    let unit = if finding.verdict == Verdict::Growth {
+        Unit::Bytes
+    } else {
+        Unit::Count
+    };
+    if let Some(course) = &finding.history {
+        let line = sparkline(course, unit, page.style());
+        page.line(&format!("{INDENT}{line}"));
+    }
 }
 
 fn samples(page: &mut Page, samples: &[Sample]) {
@@ -163,11 +178,12 @@ fn doubts(page: &mut Page, finding: &Finding) {
     let unverified = (!finding.verified).then_some("the kernel could not be asked");
     let reasons = finding.evidence.reasons.iter().map(String::as_str);
     let doubts: Vec<_> = unverified.into_iter().chain(reasons).collect();
+    let (head, paint) = if finding.evidence.conclusive() {
+        ("not certain", Paint::None)
+    } else {
+        ("INCONCLUSIVE", Paint::Warn)
+    };
     if !doubts.is_empty() {
-        page.paragraph(
-            INDENT,
-            Paint::None,
-            &format!("not certain: {}", doubts.join("; ")),
-        );
+        page.paragraph(&format!("{INDENT}{head}: "), paint, &doubts.join("; "));
     }
 }

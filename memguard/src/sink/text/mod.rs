@@ -1,19 +1,23 @@
 //! Reports for people: short blocks on a terminal, and a verdict with a table at the end.
 //!
-//! A census of many processes and findings that merely aged come in bursts; they are held back
-//! until another kind of report, [`Sink::flush`] or [`Sink::finish`], and then shown together.
-//! Everything goes through a `Page`, so no line is wider than the terminal and nothing from
-//! outside reaches it raw.
+//! A census of many processes, findings that merely aged, and what processes held at their exit
+//! come in bursts; they are held back until another kind of report, [`Sink::flush`] or
+//! [`Sink::finish`], and then shown together. Everything goes through a `Page`, so no line is wider
+//! than the terminal and nothing from outside reaches it raw.
 
 mod aged;
 mod census;
 mod clean;
 mod difference;
+mod ended;
 mod finding;
+mod message;
 mod muted;
 mod page;
+mod progress;
 mod review;
 mod sites;
+mod sparkline;
 mod summary;
 mod table;
 mod wrap;
@@ -23,15 +27,18 @@ mod tests;
 
 use std::io::{self, Write};
 
-pub(in crate::sink) use self::clean::clean;
 use self::{
     aged::AgedBurst,
     census::CensusBurst,
+    ended::EndedBurst,
     muted::Muted,
     page::{Page, Paint},
     sites::Sites,
 };
-pub use self::{difference::difference, page::TextStyle, review::review};
+pub(in crate::sink) use self::{clean::clean, wrap::wrap};
+pub use self::{
+    difference::difference, message::message, page::TextStyle, progress::progress, review::review,
+};
 use crate::{
     model::{
         finding::{Finding, State, Verdict},
@@ -40,12 +47,15 @@ use crate::{
     sink::{Redaction, Sink, units::count, words},
 };
 
+/// Probes that are named where they cannot be had.
+const MISSING: usize = 3;
+
 /// Whether somebody follows the findings as they come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Live {
     /// Every finding is shown when it comes (`watch`).
     Yes,
-    /// What processes left at their exit is shown at the end only, merged (`run`).
+    /// What processes held at their exit is shown at the end only, merged (`run`).
     No,
 }
 
@@ -67,6 +77,7 @@ enum Held {
     Nothing,
     Census(CensusBurst),
     Aged(AgedBurst),
+    Ended(EndedBurst),
 }
 
 impl<W: Write> TextSink<W> {
@@ -91,13 +102,19 @@ impl<W: Write> TextSink<W> {
             Live::No => " until it ends",
         };
         page.paragraph("memguard: ", Paint::None, &format!("{scope}{stop}"));
-        let missing = started.missing.len() as u64;
-        if missing > 0 {
-            let probes = count(missing, "probe is", "probes are");
+        for (probe, why) in started.missing.iter().take(MISSING) {
             page.paragraph(
                 "          ",
                 Paint::None,
-                &format!("{probes} missing, see memguard doctor"),
+                &format!("without {probe}: {why}"),
+            );
+        }
+        if let Some(more) = started.missing.len().checked_sub(MISSING + 1) {
+            let more = count(more as u64 + 1, "more probe", "more probes");
+            page.paragraph(
+                "          ",
+                Paint::None,
+                &format!("and without {more}, see memguard doctor"),
             );
         }
     }
@@ -108,9 +125,10 @@ impl<W: Write> TextSink<W> {
             return;
         }
         let aged = finding.verdict == Verdict::Aged;
-        let at_the_end = finding.verdict == Verdict::Left && self.live == Live::No;
+        let ended = matches!(finding.verdict, Verdict::Left | Verdict::Inherited);
         match finding.state {
-            _ if at_the_end => {}
+            _ if ended && self.live == Live::No => {}
+            State::Opened if ended => self.hold_ended(page, finding),
             State::Opened if aged => self.hold_aged(page, finding),
             State::Updated | State::Resolved if aged => {}
             // Another verdict is told like a new finding.
@@ -145,6 +163,16 @@ impl<W: Write> TextSink<W> {
         let mut burst = AgedBurst::default();
         burst.add(page, finding);
         self.held = Held::Aged(burst);
+    }
+
+    fn hold_ended(&mut self, page: &mut Page, finding: &Finding) {
+        if let Held::Ended(burst) = &mut self.held {
+            return burst.add(page, finding);
+        }
+        self.release(page);
+        let mut burst = EndedBurst::default();
+        burst.add(page, finding);
+        self.held = Held::Ended(burst);
     }
 
     fn summary(&mut self, page: &mut Page, summary: &Summary) {
@@ -183,6 +211,7 @@ impl<W: Write> TextSink<W> {
             Held::Nothing => {}
             Held::Census(burst) => burst.show(page),
             Held::Aged(burst) => burst.show(page),
+            Held::Ended(burst) => burst.show(page),
         }
     }
 

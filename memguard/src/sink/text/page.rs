@@ -18,6 +18,8 @@ pub struct TextStyle {
     pub colour: bool,
     /// Width of the terminal; taken as 40 where it is less.
     pub columns: u16,
+    /// Whether the terminal shows more than ASCII.
+    pub unicode: bool,
 }
 
 impl Default for TextStyle {
@@ -25,6 +27,7 @@ impl Default for TextStyle {
         Self {
             colour: false,
             columns: 80,
+            unicode: true,
         }
     }
 }
@@ -64,6 +67,10 @@ impl Page {
             style,
             text: String::new(),
         }
+    }
+
+    pub(super) fn style(&self) -> TextStyle {
+        self.style
     }
 
     pub(super) fn columns(&self) -> usize {
@@ -124,7 +131,11 @@ mod tests {
     use super::*;
 
     fn page(colour: bool, columns: u16) -> Page {
-        Page::new(TextStyle { colour, columns })
+        Page::new(TextStyle {
+            colour,
+            columns,
+            ..TextStyle::default()
+        })
     }
 
     #[test]

@@ -131,6 +131,7 @@ mod tests {
         let style = TextStyle {
             colour: false,
             columns,
+            ..TextStyle::default()
         };
         super::review(review, summary, style)
     }

@@ -151,27 +151,43 @@ fn observed(summary: &Summary) -> String {
         0 => String::new(),
         number => format!(", {number} still running"),
     };
-    let lost = count(summary.evidence.events_lost, "event", "events");
+    let lost = summary.evidence.events_lost;
+    let events = match summary.cost.events_read {
+        Some(read) => format!("{} read, {lost} lost", count(read, "event", "events")),
+        None => format!("{} lost", count(lost, "event", "events")),
+    };
     format!(
-        "observed {}, {judged} judged{running}, {lost} lost",
+        "observed {}, {judged} judged{running}, {events}",
         duration(summary.observed)
     )
 }
 
+/// Each item of the cost that is known.
 fn cost(summary: &Summary) -> String {
-    let cpu = summary.agent_cpu.as_secs_f64();
-    let rss = summary
-        .agent_rss_bytes
-        .map(|rss| format!(", {}", bytes(rss)))
-        .unwrap_or_default();
-    let bpf = summary.bpf_time.zip(summary.bpf_share());
-    let bpf = bpf.map(|(time, share)| {
-        let (time, percent) = (time.as_secs_f64(), share * 100.0);
-        format!(", BPF {time:.2} s ({percent:.1} % of a CPU)")
+    let cost = &summary.cost;
+    let percent = cost.cpu_percent(summary.observed);
+    let percent = percent.map(|percent| format!(" ({} % of a core)", rounded(percent)));
+    let cpu = format!(
+        "agent {:.2} s CPU{}",
+        cost.cpu.as_secs_f64(),
+        percent.unwrap_or_default()
+    );
+    let kernel = format!("kernel {}", bytes(cost.kernel_bytes));
+    let bpf = cost.bpf_time.zip(cost.bpf_percent(summary.observed));
+    let bpf = bpf.map(|(time, percent)| {
+        let percent = rounded(percent);
+        format!("BPF {:.2} s ({percent} %)", time.as_secs_f64())
     });
-    format!(
-        "cost: agent {cpu:.2} s CPU{rss}, kernel {}{}",
-        bytes(summary.kernel_bytes),
-        bpf.unwrap_or_default()
-    )
+    let items = [Some(cpu), cost.rss_bytes.map(bytes), Some(kernel), bpf];
+    let items: Vec<_> = items.into_iter().flatten().collect();
+    format!("cost: {}", items.join(", "))
+}
+
+/// With one decimal where it is small.
+fn rounded(percent: f64) -> String {
+    if percent < 9.95 {
+        format!("{percent:.1}")
+    } else {
+        format!("{percent:.0}")
+    }
 }

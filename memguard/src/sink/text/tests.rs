@@ -24,6 +24,7 @@ fn columns(columns: u16) -> TextStyle {
     TextStyle {
         colour: false,
         columns,
+        ..TextStyle::default()
     }
 }
 
@@ -85,6 +86,7 @@ fn golden_in_colour() {
     let style = TextStyle {
         colour: true,
         columns: 80,
+        ..TextStyle::default()
     };
     let text = shown(&testing::reports(), style, Live::Yes);
     testing::check_golden("colour.txt", &text.replace('\u{1b}', "^["));
@@ -161,6 +163,37 @@ fn golden_of_aged_handles() {
     testing::check_golden("aged.txt", &shown(&reports, columns(80), Live::Yes));
 }
 
+/// Forty workers end at once with the same files, some also with what came over an exec; one of
+/// another name, and one of the same but another kind, are told in full.
+#[test]
+fn golden_of_many_ends() {
+    let worker = |verdict, pid, kind| {
+        let mut process = (*named(0)).clone();
+        process.id.tgid = pid;
+        report(Finding {
+            process: Arc::new(process),
+            samples: Vec::new(),
+            history: None,
+            ..found(verdict, 1, kind)
+        })
+    };
+    let mut reports = vec![report(found(Verdict::Left, 7, Kind::File))];
+    for pid in 300..340 {
+        reports.push(worker(Verdict::Left, pid, Kind::File));
+        if pid % 4 == 0 {
+            reports.push(worker(Verdict::Inherited, pid, Kind::Pipe));
+            reports.push(worker(Verdict::Inherited, pid, Kind::File));
+        }
+    }
+    reports.push(worker(Verdict::Left, 339, Kind::Eventfd));
+    testing::check_golden("ended.txt", &shown(&reports, columns(80), Live::Yes));
+    assert_eq!(
+        shown(&reports, columns(80), Live::No),
+        "",
+        "a run tells it at its end"
+    );
+}
+
 #[test]
 fn a_burst_of_census_shows_the_ten_largest() {
     let census = |index: u32| {
@@ -226,7 +259,7 @@ proptest! {
         colour: bool,
     ) {
         let reports = testing::hostile_reports(&text, length);
-        let text = shown(&reports, TextStyle { colour, columns: width }, Live::Yes);
+        let text = shown(&reports, TextStyle { colour, columns: width, ..TextStyle::default() }, Live::Yes);
         let escapes = ["\u{1b}[1;31m", "\u{1b}[33m", "\u{1b}[32m", "\u{1b}[2m", "\u{1b}[0m"];
         let plain = escapes.iter().fold(text, |text, escape| text.replace(escape, ""));
         check_lines(&plain, usize::from(width).max(40));

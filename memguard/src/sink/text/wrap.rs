@@ -15,7 +15,7 @@ pub(super) fn fit(text: &str, columns: usize) -> String {
 
 /// Lines of at most so many columns, broken at blanks where there are any; the last of `max` lines
 /// ends in `…` where more would follow.
-pub(super) fn wrap(text: &str, columns: usize, max: usize) -> Vec<String> {
+pub(in crate::sink) fn wrap(text: &str, columns: usize, max: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut rest = text.trim();
     while width(rest) > columns && lines.len() + 1 < max {

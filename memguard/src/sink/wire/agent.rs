@@ -180,17 +180,23 @@ impl Suppression {
 /// What memguard used.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Cost {
-    /// CPU time of the agent.
+    /// CPU time of the agent, its start included.
     pub agent_cpu_seconds: f64,
+    /// CPU of the agent in percent of one core, over the time observed and without its start.
+    pub agent_cpu_percent: Option<f64>,
     /// Anonymous resident memory of the agent.
     pub agent_rss_bytes: Option<u64>,
     /// Memory of maps and ring in the kernel.
     pub kernel_bytes: u64,
+    /// Records that the agent read from the ring buffer.
+    pub events_read: Option<u64>,
+    /// Events that did not reach it.
+    pub events_lost: u64,
     /// Time of the BPF programs, added to the calls they watch: extrapolated from periods in which
     /// the kernel counted it, too high rather than too low; null where there was none.
     pub bpf_seconds: Option<f64>,
-    /// The same as a share of one CPU.
-    pub bpf_share: Option<f64>,
+    /// The same in percent of one core, over the time observed.
+    pub bpf_cpu_percent: Option<f64>,
 }
 
 /// How the command of `memguard run` ended.
@@ -227,12 +233,16 @@ impl Summary {
 
 impl Cost {
     fn new(summary: &report::Summary) -> Self {
+        let cost = &summary.cost;
         Self {
-            agent_cpu_seconds: summary.agent_cpu.as_secs_f64(),
-            agent_rss_bytes: summary.agent_rss_bytes,
-            kernel_bytes: summary.kernel_bytes,
-            bpf_seconds: summary.bpf_time.map(|time| time.as_secs_f64()),
-            bpf_share: summary.bpf_share(),
+            agent_cpu_seconds: cost.cpu.as_secs_f64(),
+            agent_cpu_percent: cost.cpu_percent(summary.observed),
+            agent_rss_bytes: cost.rss_bytes,
+            kernel_bytes: cost.kernel_bytes,
+            events_read: cost.events_read,
+            events_lost: summary.evidence.events_lost,
+            bpf_seconds: cost.bpf_time.map(|time| time.as_secs_f64()),
+            bpf_cpu_percent: cost.bpf_percent(summary.observed),
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::{
     model::{
+        course::{Course, STEPS},
         finding::{self, Handle, Moment, Resolution, State, Verdict},
         memory::Range,
         resource::Call,
@@ -81,6 +82,9 @@ pub struct Finding {
     pub oldest_age_seconds: Option<f64>,
     /// How fast the count, or of `growth` the size in bytes, grows.
     pub growth: Option<Growth>,
+    /// The count over time, or of `growth` the size in bytes, in at most 32 even steps; null where
+    /// it was not followed, as of what was left at an exit.
+    pub history: Option<History>,
     /// The limit it is heading for.
     pub limit: Option<Limit>,
     /// Some of the handles, oldest first.
@@ -123,6 +127,7 @@ impl Finding {
             lives: finding.lives.as_ref().map(Lives::new),
             oldest_age_seconds: seconds(finding.oldest_age),
             growth: finding.growth.as_ref().map(Growth::new),
+            history: finding.history.as_ref().map(|it| History::new(it, scribe)),
             limit: finding.limit.as_ref().map(Limit::new),
             samples: scribe.list(&finding.samples, |sample| Sample::new(sample, scribe)),
             sites: scribe.list(&finding.sites, |site| Site::new(site, scribe)),
@@ -231,6 +236,28 @@ impl Growth {
             samples: trend.map(|trend| trend.samples as u64),
             baseline: trend.map(|trend| trend.baseline),
             critical: trend.map(|trend| trend.critical),
+        }
+    }
+}
+
+/// A count over time.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct History {
+    /// When the first was counted.
+    pub from: Time,
+    /// From one count to the next.
+    pub interval_seconds: f64,
+    /// Handles, or of `growth` bytes, oldest first.
+    #[schemars(extend("maxItems" = STEPS))]
+    pub counts: Vec<u64>,
+}
+
+impl History {
+    fn new(course: &Course, scribe: &Scribe<'_>) -> Self {
+        Self {
+            from: scribe.time(course.from),
+            interval_seconds: course.interval.as_secs_f64(),
+            counts: course.counts.clone(),
         }
     }
 }

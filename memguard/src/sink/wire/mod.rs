@@ -22,7 +22,7 @@ pub use self::{
     agent::{Agent, Cost, Exit, Health, MissingProbe, Pid, Probes, RunExit, Summary, Suppression},
     census::{Census, CensusKind, CensusTarget},
     difference::DifferenceRecord,
-    finding::{Evidence, Finding, Growth, Limit, Sample, Site},
+    finding::{Evidence, Finding, Growth, History, Limit, Sample, Site},
     memory::{AddressRange, Mappings, Threshold},
     payload::{
         AgentStarted, AgentSummary, CensusTaken, EventName, FindingChanged, HealthChanged,

@@ -43,6 +43,16 @@ pub fn mounted() -> Option<PathBuf> {
         .find(|place| fs::exists(place.join("events/syscalls")).unwrap_or(false))
 }
 
+/// A place where tracefs may be mounted, but into which this user may not look.
+pub fn unreadable() -> Option<PathBuf> {
+    let places = PLACES.iter().map(PathBuf::from);
+    let denied = |place: &PathBuf| {
+        let look = fs::metadata(place.join("events"));
+        look.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    };
+    places.into_iter().find(denied)
+}
+
 /// Finds tracefs or mounts it privately. To be called while the process has one thread: the others
 /// would stay in the host's namespace.
 pub fn ensure() -> io::Result<Tracefs> {
