@@ -8,6 +8,10 @@
 pub struct Layout {
     /// `task_struct.files`.
     pub task_files: u32,
+    /// `task_struct.tgid`.
+    pub task_tgid: u32,
+    /// `task_struct.pid`.
+    pub task_tid: u32,
     /// `task_struct.group_leader`.
     pub task_group_leader: u32,
     /// `task_struct.start_boottime`.
@@ -141,7 +145,7 @@ pub struct Settings {
     pub comms: [[u8; 16]; FILTERS],
 }
 
-const _: () = assert!(size_of::<Layout>() == 33 * 4, "Layout has a hole");
+const _: () = assert!(size_of::<Layout>() == 35 * 4, "Layout has a hole");
 const _: () = assert!(
     size_of::<Settings>() == 32 + 16 * FILTERS * 2,
     "Settings has a hole"

@@ -1,14 +1,17 @@
 //! Do we care? The first lines of every program.
 
-use aya_ebpf::helpers::{
-    bpf_get_current_ancestor_cgroup_id, bpf_get_current_comm, bpf_get_current_pid_tgid,
-};
+use aya_ebpf::helpers::{bpf_get_current_ancestor_cgroup_id, bpf_get_current_comm};
 use memguard_common::{
     settings::{FILTERS, Scope, Settings},
     stats::Stat,
 };
 
-use crate::{emit::count, maps, memory::peek};
+use crate::{
+    emit::count,
+    kernel::Task,
+    maps,
+    memory::{clear_bits, peek, set_bits},
+};
 
 /// The settings, unless the programs are told to keep still.
 #[inline(always)]
@@ -18,10 +21,16 @@ pub(crate) fn running() -> Option<&'static Settings> {
     (peek(&raw const settings.stopped) == 0).then_some(settings)
 }
 
-/// Whether the current task is watched. The agent never is: it would feed itself.
+/// The current task, if it is watched.
 #[inline(always)]
-pub(crate) fn watched(settings: &Settings) -> bool {
-    let tgid = (bpf_get_current_pid_tgid() >> 32) as u32;
+pub(crate) fn watched(settings: &Settings) -> Option<Task> {
+    let task = Task::current();
+    is_watched(settings, task.tgid).then_some(task)
+}
+
+/// The agent never is: it would feed itself.
+#[inline(always)]
+fn is_watched(settings: &Settings, tgid: u32) -> bool {
     if tgid == settings.agent {
         return false;
     }
@@ -29,43 +38,57 @@ pub(crate) fn watched(settings: &Settings) -> bool {
         return true;
     }
     if settings.scope == Scope::Cgroups as u32 {
-        return in_cgroup(settings);
+        return in_cgroup() != 0;
     }
-    // SAFETY: the value is not looked at.
-    unsafe { maps::PIDS.get(tgid) }.is_some()
+    group(tgid).is_some_and(|(word, bit)| peek(word) & bit != 0)
+}
+
+/// Where a thread group is in the set of those that are watched; `None` where its number is larger
+/// than any was when memguard began.
+#[inline(always)]
+fn group(tgid: u32) -> Option<(*mut u64, u64)> {
+    let word = maps::WATCHED.get_ptr_mut(tgid / u64::BITS)?;
+    Some((word, 1 << (tgid % u64::BITS)))
 }
 
 /// cgroup v2 ids are inode numbers of the directories; ancestors cover everything below.
-#[inline(always)]
-fn in_cgroup(settings: &Settings) -> bool {
+///
+/// A function of its own to the verifier, which looks at it once and takes its result for any
+/// number; inside its callers, each way out would be followed to their end.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn in_cgroup() -> u32 {
+    let Some(settings) = maps::settings() else {
+        return 0;
+    };
     for index in 0..FILTERS {
         if index as u32 >= settings.cgroup_count {
-            return false;
+            return 0;
         }
         let filter = &settings.cgroups[index];
         // SAFETY: no preconditions; a level deeper than the task's gives zero.
         let id = unsafe { bpf_get_current_ancestor_cgroup_id(filter.level as i32) };
         if id == filter.id {
-            return true;
+            return 1;
         }
     }
-    false
+    0
 }
 
 /// Starts to watch a thread group.
 #[inline(always)]
 pub(crate) fn watch(tgid: u32) {
-    if maps::PIDS.insert(tgid, 0, 0).is_err() {
-        count(Stat::PidSetFull);
+    match group(tgid) {
+        Some((word, bit)) => set_bits(word, bit),
+        None => count(Stat::PidSetFull),
     }
 }
 
-/// Ends the watch over a thread group; one that is not in the set is none to end.
+/// Ends the watch over a thread group.
 #[inline(always)]
 pub(crate) fn forget(tgid: u32) {
-    if maps::PIDS.remove(tgid).is_err() {
-        // Another thread of the group was faster, on a kernel where several may read the group as
-        // dead.
+    if let Some((word, bit)) = group(tgid) {
+        clear_bits(word, bit);
     }
 }
 
@@ -83,7 +106,7 @@ pub(crate) fn watch_by_name(settings: &Settings) {
             return;
         }
         if settings.comms[index] == comm {
-            watch((bpf_get_current_pid_tgid() >> 32) as u32);
+            watch(Task::current().tgid);
             return;
         }
     }

@@ -1,15 +1,18 @@
 //! Reads of kernel structures: the current task, its descriptor table, sockets.
 //!
 //! Fields reachable from `bpf_get_current_task_btf` are plain loads that the verifier checks
-//! against the kernel's BTF; a faulting load gives zero. A BTF pointer is no number: where its
-//! value is a key, the field is read once more through `bpf_probe_read_kernel`.
+//! against the kernel's BTF; a faulting load gives zero. One takes a nanosecond, where [`probe`]
+//! takes thirty. But where the field is a pointer of the current task, the verifier looks four
+//! names up among all types of the kernel, more than a millisecond, on every path that loads it. So
+//! a program does that once, at its beginning, and programs that run rarely use [`probe`].
 
-use aya_ebpf::helpers::{
-    bpf_get_current_pid_tgid, bpf_get_current_task_btf, bpf_probe_read_kernel, bpf_probe_read_user,
-};
+use aya_ebpf::helpers::{bpf_get_current_task_btf, bpf_probe_read_kernel, bpf_probe_read_user};
 use memguard_common::event::{file_detail, socket_detail};
 
-use crate::{maps::layout, memory::peek};
+use crate::{
+    maps::layout,
+    memory::{peek, poke},
+};
 
 /// Follows a pointer field, or loads a number field, of a BTF-typed structure.
 #[inline(always)]
@@ -24,27 +27,44 @@ pub(crate) fn probe<T: Copy>(address: u64) -> Option<T> {
     unsafe { bpf_probe_read_kernel(address as *const T) }.ok()
 }
 
+/// The address behind a BTF pointer, which is no number: what is read from a slot of the stack that
+/// was written in parts is any number to the verifier. Written once more is the byte at the top,
+/// which all addresses of the kernel share.
+#[inline(always)]
+fn number(pointer: *const u8) -> u64 {
+    const TOP: u8 = 0xff;
+    let mut slot = pointer;
+    let place = &raw mut slot;
+    poke(place, pointer);
+    poke(place.cast::<u8>().wrapping_add(7), TOP);
+    peek(place.cast())
+}
+
 /// The current task.
 #[derive(Clone, Copy)]
 pub(crate) struct Task {
     pointer: *const u8,
-    /// Thread group.
+    /// Thread group, in the initial PID namespace.
     pub(crate) tgid: u32,
     /// Thread.
     pub(crate) tid: u32,
+    /// `group_leader->start_boottime`, constant over exec.
+    pub(crate) start: u64,
 }
 
 impl Task {
-    /// The one that runs the program.
+    /// The one that runs the program; once in a program, see the module.
     #[inline(always)]
     pub(crate) fn current() -> Self {
-        let ids = bpf_get_current_pid_tgid();
         // SAFETY: no preconditions.
         let pointer = unsafe { bpf_get_current_task_btf() };
+        let pointer = pointer.cast::<u8>().cast_const();
+        let leader: *const u8 = load(pointer, layout!(task_group_leader));
         Self {
-            pointer: pointer.cast::<u8>().cast_const(),
-            tgid: (ids >> 32) as u32,
-            tid: ids as u32,
+            pointer,
+            tgid: load(pointer, layout!(task_tgid)),
+            tid: load(pointer, layout!(task_tid)),
+            start: load(leader, layout!(task_start)),
         }
     }
 
@@ -52,13 +72,6 @@ impl Task {
     #[inline(always)]
     pub(crate) fn pointer(self) -> *const u8 {
         self.pointer
-    }
-
-    /// `group_leader->start_boottime`, constant over exec.
-    #[inline(always)]
-    pub(crate) fn start(self) -> u64 {
-        let leader: *const u8 = load(self.pointer, layout!(task_group_leader));
-        load(leader, layout!(task_start))
     }
 
     /// `self_exec_id`; its low half where the kernel has 64 bits.
@@ -76,8 +89,7 @@ impl Task {
     /// Threads of the group that have not begun to exit.
     #[inline(always)]
     pub(crate) fn live_threads(self) -> u32 {
-        let signal: *const u8 = load(self.pointer, layout!(task_signal));
-        load(signal, layout!(signal_live))
+        self.signal(layout!(signal_live)).unwrap_or(0)
     }
 
     /// Whether the whole group is ending, by `exit_group` or a fatal signal: `SIGNAL_GROUP_EXIT`,
@@ -85,9 +97,29 @@ impl Task {
     #[inline(always)]
     pub(crate) fn is_group_exiting(self) -> bool {
         const SIGNAL_GROUP_EXIT: u32 = 4;
-        let signal: *const u8 = load(self.pointer, layout!(task_signal));
-        let flags: u32 = load(signal, layout!(signal_flags));
-        flags & SIGNAL_GROUP_EXIT != 0
+        let flags: Option<u32> = self.signal(layout!(signal_flags));
+        flags.is_some_and(|flags| flags & SIGNAL_GROUP_EXIT != 0)
+    }
+
+    /// Whether another thread of the group waits for all others to end, to become another program:
+    /// <https://github.com/torvalds/linux/blob/v6.18/fs/exec.c#L887>
+    #[inline(always)]
+    pub(crate) fn is_exec_awaited(self) -> bool {
+        let waiting: Option<u64> = self.signal(layout!(signal_exec_task));
+        waiting.is_some_and(|waiting| waiting != 0)
+    }
+
+    /// A field of the `signal_struct`, for programs that run rarely.
+    #[inline(always)]
+    fn signal<T: Copy>(self, offset: usize) -> Option<T> {
+        let signal = self.read(layout!(task_signal));
+        probe(signal.wrapping_add(offset as u64))
+    }
+
+    /// A pointer field as a number, zero where it is null, for programs that run rarely.
+    #[inline(always)]
+    fn read(self, offset: usize) -> u64 {
+        probe(self.pointer.wrapping_add(offset) as u64).unwrap_or(0)
     }
 
     /// The address space; `None` for a task that has given it up.
@@ -97,26 +129,25 @@ impl Task {
         if pointer.is_null() {
             return None;
         }
-        let field = self.pointer.wrapping_add(layout!(task_mm));
         Some(Space {
             pointer,
-            address: probe(field as u64)?,
+            address: number(pointer),
         })
     }
 
     /// Address of the address space as a number; zero for a task that has none.
     #[inline(always)]
     pub(crate) fn space_address(self) -> u64 {
-        self.space().map_or(0, |space| space.address)
+        self.read(layout!(task_mm))
     }
 
-    /// Whether another thread of the group waits for all others to end, to become another program:
-    /// <https://github.com/torvalds/linux/blob/v6.18/fs/exec.c#L887>
+    /// `arg_start` and `arg_end`: where the arguments lie in user memory.
     #[inline(always)]
-    pub(crate) fn is_exec_awaited(self) -> bool {
-        let signal: *const u8 = load(self.pointer, layout!(task_signal));
-        let waiting: *const u8 = load(signal, layout!(signal_exec_task));
-        !waiting.is_null()
+    pub(crate) fn arguments(self) -> Option<(u64, u64)> {
+        let space = self.space_address();
+        let start = probe(space.wrapping_add(layout!(mm_arg_start) as u64))?;
+        let end = probe(space.wrapping_add(layout!(mm_arg_end) as u64))?;
+        Some((start, end))
     }
 
     /// The descriptor table; `None` for a task that has given it up.
@@ -126,10 +157,9 @@ impl Task {
         if pointer.is_null() {
             return None;
         }
-        let field = self.pointer.wrapping_add(layout!(task_files));
         Some(Table {
             pointer,
-            address: probe(field as u64)?,
+            address: number(pointer),
         })
     }
 }
@@ -143,15 +173,6 @@ pub(crate) struct Space {
 }
 
 impl Space {
-    /// `arg_start` and `arg_end`: where the arguments lie in user memory.
-    #[inline(always)]
-    pub(crate) fn arguments(self) -> (u64, u64) {
-        (
-            load(self.pointer, layout!(mm_arg_start)),
-            load(self.pointer, layout!(mm_arg_end)),
-        )
-    }
-
     /// `start_brk` and `brk`: the heap proper, to the byte.
     #[inline(always)]
     pub(crate) fn heap(self) -> (u64, u64) {

@@ -30,6 +30,40 @@ pub(crate) fn now() -> u64 {
     unsafe { bpf_ktime_get_ns() }
 }
 
+/// Sets bits of a word that several programs and the agent change.
+#[cfg(target_arch = "bpf")]
+#[inline(always)]
+pub(crate) fn set_bits(word: *mut u64, bits: u64) {
+    use core::intrinsics::{AtomicOrdering::SeqCst, atomic_or};
+    // SAFETY: an aligned word inside a map value.
+    unsafe {
+        atomic_or::<u64, u64, { SeqCst }>(word, bits);
+    }
+}
+
+/// Clears bits of such a word.
+#[cfg(target_arch = "bpf")]
+#[inline(always)]
+pub(crate) fn clear_bits(word: *mut u64, bits: u64) {
+    use core::intrinsics::{AtomicOrdering::SeqCst, atomic_and};
+    // SAFETY: an aligned word inside a map value.
+    unsafe {
+        atomic_and::<u64, u64, { SeqCst }>(word, !bits);
+    }
+}
+
+/// See above; where the crate is only checked.
+#[cfg(not(target_arch = "bpf"))]
+pub(crate) fn set_bits(word: *mut u64, bits: u64) {
+    poke(word, peek(word) | bits);
+}
+
+/// See above; where the crate is only checked.
+#[cfg(not(target_arch = "bpf"))]
+pub(crate) fn clear_bits(word: *mut u64, bits: u64) {
+    poke(word, peek(word) & !bits);
+}
+
 /// A pointer to a field, without looking at it.
 macro_rules! field_of {
     ($record:expr, $type:ty, $field:ident) => {

@@ -1,52 +1,152 @@
-//! The nursery's memory as the programs see it: one set of the mapped arrays.
+//! The nursery's memory as the programs see it: one set of the mapped arrays; and the protocol as
+//! functions of their own.
+//!
+//! To the verifier these are functions that it looks at once for each program and whose results are
+//! any number, where it would follow what is inlined anew on every path that leads to it.
 
 use core::{convert::Infallible, mem::offset_of};
 
 use memguard_common::{
     event::{Acquired, Head},
-    nursery::{Identity, Key, Memory, State, WAYS, owner},
+    nursery::{self, Identity, Key, Memory, Placed, State, Ticket, WAYS, owner},
     stats::Stat,
 };
 
 use crate::{
     maps,
     memory::{field_of, peek, poke},
-    regs::Arguments,
+    regs::Origin,
     window::Room,
 };
 
+/// A record on its way into the nursery, and what became of it.
+#[repr(C)]
+pub(crate) struct Entry {
+    /// To be kept.
+    pub(crate) record: Acquired,
+    /// Of the call that acquired it.
+    pub(crate) origin: Origin,
+    way: u64,
+    state: u64,
+}
+
+/// What [`Entry::keep`] did, with the ticket left in the entry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// In a slot of its own.
+    Alone,
+    /// In the slot of an older acquisition of the same handle.
+    Replacing,
+    /// Nowhere: every attempt met others at work.
+    Nowhere,
+}
+
+impl Entry {
+    /// Yet to be kept.
+    #[inline(always)]
+    pub(crate) fn new(record: Acquired, origin: Origin) -> Self {
+        Self {
+            record,
+            origin,
+            // Two zeroes in a row would become a call that writes sixteen bytes one by one.
+            way: u64::from(WAYS),
+            state: 0,
+        }
+    }
+
+    /// Puts it into its set.
+    #[inline(always)]
+    pub(crate) fn keep(&mut self) -> Kept {
+        match nursery_acquire(self) {
+            ALONE => Kept::Alone,
+            REPLACING => Kept::Replacing,
+            _ => Kept::Nowhere,
+        }
+    }
+
+    /// Takes it back; false where it is gone already.
+    #[inline(always)]
+    pub(crate) fn take_back(&self) -> bool {
+        let ticket = Ticket {
+            way: self.way as u32,
+            state: State::from_word(self.state),
+        };
+        let set = Set::of(Identity::of(&self.record).key, Origin::NONE, false);
+        set.is_some_and(|set| {
+            let Ok(taken) = nursery::take_back(&set, ticket);
+            taken
+        })
+    }
+}
+
+/// Erases the records of a key, of this owner or, where there is none given, of whatever owner;
+/// says how many there were.
+#[inline(always)]
+pub(crate) fn release(key: Key, owner: Option<u64>) -> u32 {
+    let ownerless = u32::from(owner.is_none());
+    nursery_release(key.table, key.handle, owner.unwrap_or(0), ownerless)
+}
+
+const NOWHERE: u32 = 0;
+const ALONE: u32 = 1;
+const REPLACING: u32 = 2;
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn nursery_acquire(entry: *mut Entry) -> u32 {
+    // SAFETY: the verifier checks every caller's pointer; it wants the question asked.
+    let Some(entry) = (unsafe { entry.as_mut() }) else {
+        return NOWHERE;
+    };
+    let key = Identity::of(&entry.record).key;
+    let Some(set) = Set::of(key, entry.origin, false) else {
+        return NOWHERE;
+    };
+    let Ok(placed) = nursery::acquire(&set, &entry.record);
+    let (Placed::Fresh(ticket) | Placed::Evicted(ticket) | Placed::Replaced(ticket)) = placed
+    else {
+        return NOWHERE;
+    };
+    entry.way = u64::from(ticket.way);
+    entry.state = ticket.state.word();
+    match placed {
+        Placed::Replaced(_) => REPLACING,
+        _ => ALONE,
+    }
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn nursery_release(table: u64, handle: u64, owner: u64, ownerless: u32) -> u32 {
+    let key = Key { table, handle };
+    let Some(set) = Set::of(key, Origin::NONE, ownerless != 0) else {
+        return 0;
+    };
+    let Ok(erased) = nursery::release(&set, &Identity { key, owner });
+    erased
+}
+
 /// A set.
-pub(crate) struct Set {
+struct Set {
     words: *mut u64,
     first: u32,
     /// Of the acquirer.
-    registers: Arguments,
+    origin: Origin,
     /// Every record's owner is taken for 0.
     ownerless: bool,
 }
 
 impl Set {
-    /// The one that may hold `key`; `None` never happens. Who writes a record says with which
-    /// registers its maker came.
+    /// The one that may hold `key`; `None` never happens.
     #[inline(always)]
-    pub(crate) fn of(key: Key, registers: Arguments) -> Option<Self> {
+    fn of(key: Key, origin: Origin, ownerless: bool) -> Option<Self> {
         let set = key.set(maps::nursery_sets());
         let words = maps::WORDS.get_ptr_mut(set)?.cast();
         Some(Self {
             words,
             first: set * WAYS,
-            registers,
-            ownerless: false,
-        })
-    }
-
-    /// The same set for who erases a key, whoever owns it, as owner 0.
-    #[inline(always)]
-    pub(crate) fn ownerless(key: Key) -> Option<Self> {
-        let set = Self::of(key, Arguments::none())?;
-        Some(Self {
-            ownerless: true,
-            ..set
+            origin,
+            ownerless,
         })
     }
 
@@ -117,7 +217,7 @@ impl Memory for Set {
             poke(place, *record);
         }
         if let Some(room) = Room::of_slot(self.first + way) {
-            room.copy(self.registers);
+            room.copy(self.origin);
         }
         Ok(())
     }

@@ -14,6 +14,27 @@ use crate::{kernel::Task, memory::peek};
 #[derive(Clone, Copy)]
 pub(crate) struct Arguments(*const u64);
 
+/// The registers that unwinding begins with.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct Origin {
+    /// Instruction pointer: behind the instruction that entered the kernel.
+    pub(crate) ip: u64,
+    /// Frame pointer, or whatever the program keeps in that register.
+    pub(crate) bp: u64,
+    /// Stack pointer.
+    pub(crate) sp: u64,
+}
+
+impl Origin {
+    /// For who copies no stack.
+    pub(crate) const NONE: Self = Self {
+        ip: 0,
+        bp: 0,
+        sp: 0,
+    };
+}
+
 #[cfg(any(bpf_target_arch = "x86_64", not(target_arch = "bpf")))]
 mod slot {
     pub(super) const BP: usize = 4;
@@ -39,28 +60,14 @@ impl Arguments {
         peek(self.0.wrapping_add(index))
     }
 
-    /// For who needs none.
+    /// Where the call came from.
     #[inline(always)]
-    pub(crate) const fn none() -> Self {
-        Self(core::ptr::null())
-    }
-
-    /// Instruction pointer: behind the instruction that entered the kernel.
-    #[inline(always)]
-    pub(crate) fn ip(self) -> u64 {
-        self.slot(slot::IP)
-    }
-
-    /// Stack pointer.
-    #[inline(always)]
-    pub(crate) fn sp(self) -> u64 {
-        self.slot(slot::SP)
-    }
-
-    /// Frame pointer, or whatever the program keeps in that register.
-    #[inline(always)]
-    pub(crate) fn bp(self) -> u64 {
-        self.slot(slot::BP)
+    pub(crate) fn origin(self) -> Origin {
+        Origin {
+            ip: self.slot(slot::IP),
+            bp: self.slot(slot::BP),
+            sp: self.slot(slot::SP),
+        }
     }
 
     /// First argument.

@@ -14,7 +14,7 @@ use crate::{
     emit::{self, count},
     maps,
     memory::{field_of, peek, poke},
-    regs::Arguments,
+    regs::Origin,
 };
 
 /// Bytes of a page, the smallest there is.
@@ -44,17 +44,17 @@ impl Room {
 
     /// Copies registers and stack.
     #[inline(always)]
-    pub(crate) fn copy(self, registers: Arguments) {
+    pub(crate) fn copy(self, origin: Origin) {
         if !maps::wants_windows() {
             return self.holds(0, 0);
         }
-        let sp = registers.sp();
+        let Origin { ip, bp, sp } = origin;
         let place = self.0.wrapping_add(ACQUIRED_BYTES);
         let size = maps::window_bytes() - ACQUIRED_BYTES as u64;
         let window = self.window();
         // Stored one by one: what lies on the stack in between keeps the verifier's paths apart.
-        poke(field_of!(window, Window, ip), registers.ip());
-        poke(field_of!(window, Window, bp), registers.bp());
+        poke(field_of!(window, Window, ip), ip);
+        poke(field_of!(window, Window, bp), bp);
         poke(field_of!(window, Window, sp), sp);
         if read(place, size, sp) {
             self.holds(size, 1);

@@ -37,7 +37,7 @@ pub fn doctor(json: bool) -> u8 {
 }
 
 fn try_out(facts: &Facts) -> (Option<Kernel>, Vec<Check>) {
-    let mut kernel = match Kernel::load(facts.layout, Sizes::of_windows(2 << 10)) {
+    let mut kernel = match Kernel::load(facts.layout, &facts.plan, Sizes::of_windows(2 << 10)) {
         Ok(kernel) => kernel,
         Err(error) => return (None, vec![refused("programs", error)]),
     };

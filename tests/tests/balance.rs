@@ -54,6 +54,33 @@ fn stays_in_the_kernel(in_flight: &str) {
     assert!(flag(lines.summary(), "/memguard/evidence/conclusive"));
 }
 
+/// What the programs take of the CPUs is known after the first period in which the kernel counted:
+/// more than nothing, less than the CPUs have.
+#[test]
+fn the_time_of_the_programs_is_told() {
+    let Some(_alone) = machine::ready() else {
+        return;
+    };
+    let short = Memguard::run(&[], &["true"]).finish();
+    let cost = "/memguard/summary/cost";
+    let short = short.lines().summary().pointer(cost).cloned().unwrap();
+    println!("true: {short}");
+    assert!(short["bpf_seconds"].is_null(), "nothing was sampled");
+    let ran = Memguard::run(&[], &[&program("churn_threads"), "3"]).finish();
+    let lines = ran.lines();
+    let told = lines.summary().pointer(cost).unwrap();
+    println!("churn_threads: {told}");
+    let [seconds, percent] =
+        ["bpf_seconds", "bpf_cpu_percent"].map(|name| told[name].as_f64().unwrap());
+    let calls = lines.counters().get("releases.seen") as f64;
+    assert!(seconds / calls > 1e-8, "10 ns a call are less than a call");
+    assert!(
+        seconds / calls < 1e-4,
+        "a tenth of a millisecond is no program"
+    );
+    assert!(percent > 0.0 && percent < 25_600.0);
+}
+
 /// Four threads hand each other the same numbers for two seconds; exactly the 20 sockets that they
 /// keep at the end are left.
 #[test]

@@ -35,9 +35,9 @@ fn process_fork(context: TracePointContext) {
     let Some(settings) = filter::running() else {
         return;
     };
-    if !filter::watched(settings) {
+    let Some(task) = filter::watched(settings) else {
         return;
-    }
+    };
     let offset = layout!(newtask_clone_flags);
     // SAFETY: the agent took the offset from the kernel's `format` file.
     let Ok(clone_flags) = (unsafe { context.read_at::<u64>(offset) }) else {
@@ -51,12 +51,11 @@ fn process_fork(context: TracePointContext) {
         filter::watch(child);
     }
     log!(&context, "fork of {}, flags {:x}", child, clone_flags);
-    forked(child, clone_flags);
+    forked(task, child, clone_flags);
 }
 
 #[inline(always)]
-fn forked(child: u32, clone_flags: u64) {
-    let task = Task::current();
+fn forked(task: Task, child: u32, clone_flags: u64) {
     let record = Forked {
         head: head(kind::FORKED, 0),
         table: task.table().map_or(0, |table| table.address),
@@ -64,7 +63,7 @@ fn forked(child: u32, clone_flags: u64) {
         tid: task.tid,
         child,
         pad: 0,
-        start: task.start(),
+        start: task.start,
         clone_flags,
         space: task.space_address(),
     };
@@ -80,10 +79,9 @@ fn process_exec(context: TracePointContext) {
         return;
     };
     filter::watch_by_name(settings);
-    if !filter::watched(settings) {
+    let Some(task) = filter::watched(settings) else {
         return;
-    }
-    let task = Task::current();
+    };
     let Some(table) = task.table() else { return };
     let head = head(kind::EXECED, 0);
     let whole = snapshot(task, table, head.stamp, flag::EXEC);
@@ -125,7 +123,7 @@ fn describe(record: *mut Execed, task: Task, table: Table, head: Head) {
         table: table.address,
         tgid: task.tgid,
         tid: task.tid,
-        start: task.start(),
+        start: task.start,
         exec_id: task.exec_id(),
         uid: bpf_get_current_uid_gid() as u32,
         path_len: 0,
@@ -155,10 +153,9 @@ fn read_path(context: &TracePointContext, place: *mut u8) -> (u32, bool) {
 /// The first bytes of the arguments, from the new image's memory.
 #[inline(always)]
 fn read_args(task: Task, place: *mut u8) -> (u32, bool) {
-    let Some(space) = task.space() else {
+    let Some((start, end)) = task.arguments() else {
         return (0, false);
     };
-    let (start, end) = space.arguments();
     let whole = end.wrapping_sub(start);
     let length = if whole > TEXT_BYTES as u64 {
         TEXT_BYTES as u64
@@ -183,10 +180,9 @@ fn process_exit(context: TracePointContext) {
     let Some(settings) = filter::running() else {
         return;
     };
-    if !filter::watched(settings) {
+    let Some(task) = filter::watched(settings) else {
         return;
-    }
-    let task = Task::current();
+    };
     let group_dead = group_dead(&context, task);
     let table = task.table();
     let users = table.map_or(0, Table::users);
@@ -231,7 +227,7 @@ fn exited(task: Task, table: Option<Table>, table_users: u32, group_dead: bool) 
         table: table.map_or(0, |table| table.address),
         tgid: task.tgid,
         tid: task.tid,
-        start: task.start(),
+        start: task.start,
         exec_id: task.exec_id(),
         table_users,
         uid: bpf_get_current_uid_gid() as u32,

@@ -58,7 +58,7 @@ fn write_header(scratch: *mut Scratch, head: Head, task: Task, table: Table, tab
         table: table.address,
         tgid: task.tgid,
         tid: task.tid,
-        start: task.start(),
+        start: task.start,
         first: 0,
         bits: 0,
         table_bits,

@@ -197,12 +197,21 @@ pub struct Cost {
     pub kernel_bytes: u64,
     /// Records that were read, from the ring or the nursery; `None` where that is not known.
     pub events_read: Option<u64>,
+    /// Time of the BPF programs, which is that of the calls they watch, extrapolated from samples;
+    /// `None` where there was none.
+    pub bpf_time: Option<Duration>,
 }
 
 impl Cost {
     /// CPU of the agent in percent of one core, over the time observed.
     pub fn cpu_percent(&self, observed: Duration) -> Option<f64> {
         let share = self.cpu_observing?.as_secs_f64() / observed.as_secs_f64();
+        share.is_finite().then_some(share * 100.0)
+    }
+
+    /// Time of the BPF programs in percent of one core, likewise.
+    pub fn bpf_percent(&self, observed: Duration) -> Option<f64> {
+        let share = self.bpf_time?.as_secs_f64() / observed.as_secs_f64();
         share.is_finite().then_some(share * 100.0)
     }
 }

@@ -52,7 +52,7 @@ use crate::{
     preflight::Facts,
     sampler::Sampler,
     source::{
-        kernel::{self, Kernel, Ring, Sizes},
+        kernel::{self, Kernel, OwnTime, Ring, Sizes},
         procfs::{Procfs, Segment},
     },
 };
@@ -96,6 +96,7 @@ impl Judging {
 #[derive(Debug)]
 struct Agent {
     kernel: Kernel,
+    own: OwnTime,
     ring: Ring,
     ledger: Ledger,
     procfs: Procfs,
@@ -134,7 +135,7 @@ impl Agent {
     /// Loads and attaches. Nothing is watched yet.
     fn start(facts: &Facts, sizes: Sizes, judging: Judging, out: Outputs) -> Result<Self, Failure> {
         let load = |error| Failure::caused("cannot load the BPF programs", error).fix(DOCTOR);
-        let mut kernel = Kernel::load(facts.layout, sizes).map_err(load)?;
+        let mut kernel = Kernel::load(facts.layout, &facts.plan, sizes).map_err(load)?;
         let attach = |error| Failure::caused("cannot attach the BPF programs", error).fix(DOCTOR);
         let attached_at = kernel.attach(&facts.plan).map_err(attach)?;
         let poll = |error| Failure::caused("cannot poll the ring buffer", error);
@@ -147,6 +148,7 @@ impl Agent {
         ledger.populations.count_as_long(judging.min_age);
         Ok(Self {
             kernel,
+            own: OwnTime::default(),
             ring,
             ledger,
             procfs,
@@ -226,6 +228,7 @@ impl Agent {
 
     /// Takes what is due from the nursery, and judges what has died once its stacks are unwound.
     fn sweep(&mut self) {
+        self.own.tick(&self.kernel);
         self.sweep_older_than(SWEEP);
     }
 

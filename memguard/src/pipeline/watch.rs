@@ -408,6 +408,7 @@ impl Agent {
             rss_bytes: cost::anonymous_rss(&self.procfs),
             kernel_bytes: self.kernel_bytes(),
             events_read: Some(self.tally.read + self.tally.swept),
+            bpf_time: self.own.estimate(&self.kernel),
         }
     }
 

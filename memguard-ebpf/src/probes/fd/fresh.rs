@@ -4,7 +4,6 @@ use aya_ebpf::programs::TracePointContext;
 use memguard_common::{
     call::Call,
     event::{Acquired, Head, Released, flag, kind},
-    nursery::{self, Key, Placed, Ticket},
     stats::Stat,
 };
 
@@ -14,7 +13,7 @@ use crate::{
     kernel::{self, Table, Task},
     maps,
     memory::now,
-    nursery::Set,
+    nursery::{Entry, Kept},
     probes::{RESULT_OR_FIRST, SYSCALL_NUMBER, field},
     regs::Arguments,
     window::Room,
@@ -39,12 +38,11 @@ impl Success {
     pub(super) fn take(context: &TracePointContext) -> Option<Self> {
         let settings = filter::running()?;
         count(Stat::Seen);
-        if !filter::watched(settings) {
+        let Some(task) = filter::watched(settings) else {
             count(Stat::Filtered);
             return None;
-        }
+        };
         let result: i64 = field(context, RESULT_OR_FIRST);
-        let task = Task::current();
         if let (0.., Some(table)) = (result, task.table()) {
             let number = field(context, SYSCALL_NUMBER);
             let arguments = Arguments::of(task);
@@ -81,7 +79,7 @@ impl Success {
             tgid: self.task.tgid,
             tid: self.task.tid,
             handle: u64::from(fd),
-            start: self.task.start(),
+            start: self.task.start,
             call: self.call(),
             exec_id: self.task.exec_id(),
             detail,
@@ -92,39 +90,23 @@ impl Success {
     /// where the call may be one that closes the number first.
     #[inline(always)]
     pub(super) fn place(&self, fd: u32, detail: u64, may_close: bool) {
-        self.put(&self.record(fd, detail), may_close);
+        let mut entry = Entry::new(self.record(fd, detail), self.arguments.origin());
+        self.put(&mut entry, may_close);
     }
 
     #[inline(always)]
-    fn put(&self, record: &Acquired, may_close: bool) {
-        let key = Key {
-            table: record.table,
-            handle: record.handle,
-        };
-        let Some(set) = Set::of(key, self.arguments) else {
-            return;
-        };
-        // One arm each: a ticket that exists on some paths only becomes a register that the
-        // verifier finds unwritten on the others.
-        let Ok(placed) = nursery::acquire(&set, record);
-        let alone = match placed {
-            Placed::Fresh(ticket) | Placed::Evicted(ticket) => {
-                self.check(&set, ticket, record);
-                true
-            }
-            Placed::Replaced(ticket) => {
-                count(Stat::Replaced);
-                self.check(&set, ticket, record);
-                false
-            }
-            Placed::Nowhere => {
-                self.copy_stack();
-                self.tell(record);
-                true
-            }
-        };
-        if alone && may_close {
-            self.close_other(record);
+    fn put(&self, entry: &mut Entry, may_close: bool) {
+        let kept = entry.keep();
+        if kept == Kept::Nowhere {
+            self.copy_stack();
+            self.tell(&entry.record);
+        } else {
+            self.check(entry);
+        }
+        if kept == Kept::Replacing {
+            count(Stat::Replaced);
+        } else if may_close {
+            self.close_other(&entry.record);
         }
     }
 
@@ -143,7 +125,7 @@ impl Success {
     #[inline(always)]
     pub(super) fn copy_stack(&self) {
         if let Some(room) = Room::aside() {
-            room.copy(self.arguments);
+            room.copy(self.arguments.origin());
         }
     }
 
@@ -170,13 +152,15 @@ impl Success {
 
     /// A slot that is empty after publication: the handle is closed already.
     #[inline(always)]
-    fn check(&self, set: &Set, ticket: Ticket, record: &Acquired) {
+    fn check(&self, entry: &Entry) {
+        let record = &entry.record;
         if self.table.file(record.handle as u32).is_some() {
             return;
         }
-        match nursery::take_back(set, ticket) {
-            Ok(true) => count(Stat::TakenBack),
-            Ok(false) => taken_back(record),
+        if entry.take_back() {
+            count(Stat::TakenBack);
+        } else {
+            taken_back(record);
         }
     }
 }

@@ -3,7 +3,7 @@
 use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
 use memguard_common::{
     event::{Head, Released, flag, kind},
-    nursery::{self, Identity, Key, owner},
+    nursery::{Key, owner},
     stats::Stat,
 };
 
@@ -12,7 +12,7 @@ use crate::{
     filter,
     kernel::Task,
     memory::now,
-    nursery::Set,
+    nursery,
     probes::{RESULT_OR_FIRST, field, snapshot::snapshot},
     regs::Arguments,
 };
@@ -25,16 +25,15 @@ fn release_close(context: TracePointContext) {
         return;
     };
     count(Stat::Releases);
-    if !filter::watched(settings) {
+    let Some(task) = filter::watched(settings) else {
         return count(Stat::ReleasesFiltered);
-    }
-    release(field(&context, RESULT_OR_FIRST));
+    };
+    release(task, field(&context, RESULT_OR_FIRST));
 }
 
 /// One descriptor of the current task's table is about to be closed.
 #[inline(always)]
-pub(super) fn release(fd: u32) {
-    let task = Task::current();
+pub(super) fn release(task: Task, fd: u32) {
     let Some(table) = task.table() else {
         return count(Stat::NotOpen);
     };
@@ -42,16 +41,8 @@ pub(super) fn release(fd: u32) {
         table: table.address,
         handle: u64::from(fd),
     };
-    let Some(set) = Set::of(key, Arguments::none()) else {
-        return;
-    };
-    let Ok(erased) = nursery::release(
-        &set,
-        &Identity {
-            key,
-            owner: owner(task.tgid, task.start(), task.exec_id()),
-        },
-    );
+    let owner = owner(task.tgid, task.start, task.exec_id());
+    let erased = nursery::release(key, Some(owner));
     if erased > 0 {
         add(Stat::Paired, u64::from(erased));
         return count(Stat::ReleasesPaired);
@@ -76,7 +67,7 @@ fn missed(task: Task, key: Key) {
         tgid: task.tgid,
         tid: task.tid,
         handle: key.handle,
-        start: task.start(),
+        start: task.start,
     };
     let bytes = size_of::<Released>() as u64;
     let record = (&raw const release).cast();
@@ -98,10 +89,12 @@ fn release_range(context: TracePointContext) {
         return;
     };
     let result: i64 = field(&context, RESULT_OR_FIRST);
-    if result != 0 || !filter::watched(settings) {
+    if result != 0 {
         return;
     }
-    let task = Task::current();
+    let Some(task) = filter::watched(settings) else {
+        return;
+    };
     if Arguments::of(task).third() & CLOSE_RANGE_CLOEXEC != 0 {
         // Nothing is closed before the next exec.
         return;

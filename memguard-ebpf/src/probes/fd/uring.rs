@@ -50,15 +50,15 @@ fn uring_submit(context: TracePointContext) {
         operation::CLOSE => layout!(uring_close_slot),
         _ => return,
     };
-    if !filter::watched(settings) {
+    let Some(task) = filter::watched(settings) else {
         return;
-    }
+    };
     let request: u64 = field(&context, REQUEST);
     if read(request, slot) != Some(0) {
         return;
     }
     if operation == operation::CLOSE {
-        close(request);
+        close(task, request);
     } else if maps::REQUESTS.insert(request, 0, 0).is_err() {
         count(Stat::LostAcquired);
     }
@@ -66,10 +66,10 @@ fn uring_submit(context: TracePointContext) {
 
 /// As `close` at its entry.
 #[inline(always)]
-fn close(request: u64) {
+fn close(task: Task, request: u64) {
     if let Some(fd) = read(request, layout!(uring_close_fd)) {
         count(Stat::Releases);
-        release(fd);
+        release(task, fd);
     }
 }
 

@@ -15,7 +15,7 @@ mod remap;
 use memguard_common::{
     call::Call,
     event::{Acquired, Head, LONG_RANGE, Unmapped, kind},
-    nursery::{self, Identity, Key, Placed, owner},
+    nursery::{Key, owner},
     stats::Stat,
 };
 
@@ -26,7 +26,7 @@ use crate::{
     kernel::{Space, Task},
     maps,
     memory::{now, peek, poke},
-    nursery::Set,
+    nursery::{self, Entry, Kept},
     regs::Arguments,
     window::Room,
 };
@@ -53,10 +53,7 @@ impl Caller {
     #[inline(always)]
     fn watched() -> Option<Self> {
         let settings = filter::running()?;
-        if !filter::watched(settings) {
-            return None;
-        }
-        let task = Task::current();
+        let task = filter::watched(settings)?;
         Some(Self {
             task,
             space: task.space()?,
@@ -68,11 +65,10 @@ impl Caller {
     fn returning() -> Option<Self> {
         let settings = filter::running()?;
         count(Stat::Seen);
-        if !filter::watched(settings) {
+        let Some(task) = filter::watched(settings) else {
             count(Stat::Filtered);
             return None;
-        }
-        let task = Task::current();
+        };
         let Some(space) = task.space() else {
             count(Stat::Failed);
             return None;
@@ -101,7 +97,7 @@ impl Caller {
             // Before the record, so that it is of the new count and may be paired.
             self.overlay(range, stamp);
         }
-        self.keep(&self.record(range, new.call, new.detail, stamp), range);
+        self.keep(self.record(range, new.call, new.detail, stamp), range);
     }
 
     /// Ends what was in the range at this moment.
@@ -125,7 +121,7 @@ impl Caller {
             tgid: self.task.tgid,
             tid: self.task.tid,
             handle: range.handle(),
-            start: self.task.start(),
+            start: self.task.start,
             call: call as u32,
             exec_id: overlays(self.space),
             detail,
@@ -133,18 +129,17 @@ impl Caller {
     }
 
     #[inline(always)]
-    fn keep(self, record: &Acquired, range: Range) {
-        if range.pages >= LONG_RANGE {
-            return self.direct(record);
-        }
-        let Some(set) = Set::of(self.key(range), self.arguments()) else {
-            return;
+    fn keep(self, record: Acquired, range: Range) {
+        let mut entry = Entry::new(record, self.arguments().origin());
+        let kept = if range.pages >= LONG_RANGE {
+            Kept::Nowhere
+        } else {
+            entry.keep()
         };
-        let Ok(placed) = nursery::acquire(&set, record);
-        match placed {
-            Placed::Fresh(_) | Placed::Evicted(_) => {}
-            Placed::Replaced(_) => count(Stat::Replaced),
-            Placed::Nowhere => self.direct(record),
+        match kept {
+            Kept::Alone => {}
+            Kept::Replacing => count(Stat::Replaced),
+            Kept::Nowhere => self.direct(&entry.record),
         }
     }
 
@@ -152,7 +147,7 @@ impl Caller {
     #[inline(always)]
     fn direct(self, record: &Acquired) {
         if let Some(room) = Room::aside() {
-            room.copy(self.arguments());
+            room.copy(self.arguments().origin());
             room.send(&raw const *record, Stat::Direct);
         }
     }
@@ -160,15 +155,10 @@ impl Caller {
     /// Erases a young record of exactly this range, over which something is mapped.
     #[inline(always)]
     fn erase(self, range: Range) {
-        let key = self.key(range);
-        if range.pages >= LONG_RANGE {
-            return;
+        if range.pages < LONG_RANGE {
+            let erased = nursery::release(self.key(range), None);
+            add(Stat::Replaced, u64::from(erased));
         }
-        let Some(set) = Set::ownerless(key) else {
-            return;
-        };
-        let Ok(erased) = nursery::release(&set, &Identity { key, owner: 0 });
-        add(Stat::Replaced, u64::from(erased));
     }
 
     /// A range that is given back.
@@ -190,16 +180,11 @@ impl Caller {
     /// Erases a young record of exactly this range, if nothing was mapped over anything since.
     #[inline(always)]
     fn pair(self, range: Range) -> u32 {
-        let key = self.key(range);
         if range.pages >= LONG_RANGE {
             return 0;
         }
-        let Some(set) = Set::of(key, Arguments::none()) else {
-            return 0;
-        };
-        let owner = owner(self.task.tgid, self.task.start(), overlays(self.space));
-        let Ok(erased) = nursery::release(&set, &Identity { key, owner });
-        erased
+        let owner = owner(self.task.tgid, self.task.start, overlays(self.space));
+        nursery::release(self.key(range), Some(owner))
     }
 
     #[inline(always)]
@@ -213,7 +198,7 @@ impl Caller {
             space: self.space.address,
             tgid: self.task.tgid,
             tid: self.task.tid,
-            start: self.task.start(),
+            start: self.task.start,
             address: range.address,
             length: range.bytes(),
         }

@@ -38,14 +38,14 @@ fn remap_begins(_context: TracePointContext) {
 /// At exit.
 #[inline(always)]
 pub(super) fn moved(caller: Caller, address: u64) -> Option<New> {
-    let begun = begun(caller);
+    let begun = begun(&caller);
     let arguments = caller.arguments();
     let (old, new) = ranges(arguments, address);
     if old.address == new.address && new.pages <= old.pages {
-        shrunk(caller, old, new, begun);
+        shrunk(&caller, old, new, begun);
         return None;
     }
-    leaves(caller, old, begun);
+    leaves(&caller, old, begun);
     Some(New {
         range: new,
         call: Call::Mremap,
@@ -57,14 +57,14 @@ pub(super) fn moved(caller: Caller, address: u64) -> Option<New> {
 /// The old range stays where it is asked to, and where a length of zero asks for a second mapping
 /// of the same pages, mremap(2).
 #[inline(always)]
-fn leaves(caller: Caller, old: Range, begun: u64) {
+fn leaves(caller: &Caller, old: Range, begun: u64) {
     if caller.arguments().fourth() & MREMAP_DONTUNMAP == 0 && old.pages > 0 {
         caller.gives_back(old, begun);
     }
 }
 
 #[inline(always)]
-fn begun(caller: Caller) -> u64 {
+fn begun(caller: &Caller) -> u64 {
     let tid = caller.task.tid;
     // SAFETY: copied at once; the thread itself is the only one that writes it.
     let begun = unsafe { UNDER_WAY.get(tid) }.map(|call| call.stamp);
@@ -86,7 +86,7 @@ fn ranges(arguments: Arguments, result: u64) -> (Range, Range) {
 /// The tail was cut off; what is left is what it was. Nothing of it may be paired: its record, if
 /// it is young, is of the whole.
 #[inline(always)]
-fn shrunk(caller: Caller, old: Range, new: Range, begun: u64) {
+fn shrunk(caller: &Caller, old: Range, new: Range, begun: u64) {
     let tail = Range::between(new.address + new.bytes(), old.address + old.bytes());
     if tail.pages > 0 {
         let told = caller.unmapped(kind::UNMAPPED, tail, begun);

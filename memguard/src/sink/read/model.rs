@@ -143,6 +143,7 @@ fn cost(cost: &wire::Cost, observed: Duration) -> Cost {
         rss_bytes: cost.agent_rss_bytes,
         kernel_bytes: cost.kernel_bytes.unwrap_or_default(),
         events_read: cost.events_read,
+        bpf_time: seconds(cost.bpf_seconds),
     }
 }
 

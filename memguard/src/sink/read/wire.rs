@@ -248,6 +248,7 @@ pub(super) struct Cost {
     pub(super) events_read: Option<u64>,
     pub(super) agent_rss_bytes: Option<u64>,
     pub(super) kernel_bytes: Option<u64>,
+    pub(super) bpf_seconds: Option<f64>,
 }
 
 #[derive(Debug, Deserialize)]

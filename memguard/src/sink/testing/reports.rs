@@ -367,6 +367,7 @@ pub(in crate::sink) fn summary() -> Summary {
             rss_bytes: Some(6_396_313),
             kernel_bytes: 4_823_450,
             events_read: Some(1_234),
+            bpf_time: Some(Duration::from_micros(24_690)),
         },
         exit: None,
     }

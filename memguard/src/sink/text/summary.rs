@@ -173,7 +173,12 @@ fn cost(summary: &Summary) -> String {
         percent.unwrap_or_default()
     );
     let kernel = format!("kernel {}", bytes(cost.kernel_bytes));
-    let items = [Some(cpu), cost.rss_bytes.map(bytes), Some(kernel)];
+    let bpf = cost.bpf_time.zip(cost.bpf_percent(summary.observed));
+    let bpf = bpf.map(|(time, percent)| {
+        let percent = rounded(percent);
+        format!("BPF {:.2} s ({percent} %)", time.as_secs_f64())
+    });
+    let items = [Some(cpu), cost.rss_bytes.map(bytes), Some(kernel), bpf];
     let items: Vec<_> = items.into_iter().flatten().collect();
     format!("cost: {}", items.join(", "))
 }

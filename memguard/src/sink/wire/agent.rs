@@ -192,6 +192,11 @@ pub struct Cost {
     pub events_read: Option<u64>,
     /// Events that did not reach it.
     pub events_lost: u64,
+    /// Time of the BPF programs, added to the calls they watch: extrapolated from periods in which
+    /// the kernel counted it, too high rather than too low; null where there was none.
+    pub bpf_seconds: Option<f64>,
+    /// The same in percent of one core, over the time observed.
+    pub bpf_cpu_percent: Option<f64>,
 }
 
 /// How the command of `memguard run` ended.
@@ -236,6 +241,8 @@ impl Cost {
             kernel_bytes: cost.kernel_bytes,
             events_read: cost.events_read,
             events_lost: summary.evidence.events_lost,
+            bpf_seconds: cost.bpf_time.map(|time| time.as_secs_f64()),
+            bpf_cpu_percent: cost.bpf_percent(summary.observed),
         }
     }
 }

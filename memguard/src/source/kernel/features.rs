@@ -118,6 +118,8 @@ pub fn layout() -> Result<Layout, LayoutError> {
     let at = |path: &str| offset(&btf, path);
     Ok(Layout {
         task_files: at("task_struct.files")?,
+        task_tgid: at("task_struct.tgid")?,
+        task_tid: at("task_struct.pid")?,
         task_group_leader: at("task_struct.group_leader")?,
         task_start: at("task_struct.start_boottime")?,
         task_exec_id: at("task_struct.self_exec_id")?,

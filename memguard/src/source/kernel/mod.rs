@@ -7,8 +7,11 @@ mod debug_log;
 pub mod faults;
 pub mod features;
 mod holder;
+mod info;
+mod load;
 mod mapping;
 mod nursery;
+mod own;
 pub mod perf;
 pub mod plan;
 mod ring;
@@ -25,7 +28,7 @@ use std::{
 use aya::{
     Ebpf, EbpfLoader, VerifierLogLevel,
     maps::{HashMap as BpfHashMap, Map, MapData, MapError, PerCpuArray, RingBuf},
-    programs::{ProgramError, TracePoint},
+    programs::ProgramError,
 };
 use memguard_common::{
     event::{POOL_ELEMENT, WINDOW_SHIFT},
@@ -41,6 +44,7 @@ use self::{
 };
 pub use self::{
     nursery::{Nursery, RECORD, Windows},
+    own::OwnTime,
     ring::Ring,
 };
 use crate::model::ids::Stamp;
@@ -97,6 +101,8 @@ pub struct Sizes {
     pub ring_bytes: u32,
     /// Bytes of a slot in the pool of windows.
     pub window_bytes: u32,
+    /// Thread groups can have numbers below this.
+    pub pid_max: u32,
 }
 
 impl Sizes {
@@ -108,6 +114,7 @@ impl Sizes {
             nursery_sets: sets.min(SETS),
             ring_bytes: 4 << 20,
             window_bytes,
+            pid_max: pid_max(),
         }
     }
 
@@ -119,6 +126,11 @@ impl Sizes {
 
     fn slots(self) -> u32 {
         self.nursery_sets.saturating_mul(WAYS)
+    }
+
+    /// Words of the set of watched thread groups.
+    fn watched(self) -> u32 {
+        self.pid_max.div_ceil(u64::BITS)
     }
 
     /// Bytes of the pool of windows.
@@ -154,7 +166,8 @@ pub struct Kernel {
     settings: Mapping,
     current: Settings,
     counters: PerCpuArray<MapData, [u64; COUNTERS]>,
-    pids: BpfHashMap<MapData, u32, u32>,
+    /// A bit for each thread group.
+    watched: Mapping,
     losses: BpfHashMap<MapData, u32, u64>,
     /// The young generation.
     pub nursery: Nursery,
@@ -176,18 +189,24 @@ impl std::fmt::Debug for Kernel {
 }
 
 impl Kernel {
-    /// Loads every program and map; nothing is attached yet, and nothing is watched.
-    pub fn load(layout: Layout, sizes: Sizes) -> Result<Self, KernelError> {
+    /// Loads the maps and the programs of the plan; nothing is attached yet, and nothing is
+    /// watched.
+    pub fn load(layout: Layout, plan: &Plan, sizes: Sizes) -> Result<Self, KernelError> {
         // Writing the log takes longer than verifying; it is wanted only of what is refused.
-        match Self::load_with(layout, sizes, VerifierLogLevel::DISABLE) {
+        match Self::load_with(layout, plan, sizes, VerifierLogLevel::DISABLE) {
             Err(KernelError::Program { .. }) => {
-                Self::load_with(layout, sizes, VerifierLogLevel::VERBOSE)
+                Self::load_with(layout, plan, sizes, VerifierLogLevel::VERBOSE)
             }
             other => other,
         }
     }
 
-    fn load_with(layout: Layout, sizes: Sizes, log: VerifierLogLevel) -> Result<Self, KernelError> {
+    fn load_with(
+        layout: Layout,
+        plan: &Plan,
+        sizes: Sizes,
+        log: VerifierLogLevel,
+    ) -> Result<Self, KernelError> {
         let layout = LayoutBytes(layout);
         let numbers = plan::call_numbers();
         let shift = sizes.window_bytes.trailing_zeros();
@@ -203,9 +222,10 @@ impl Kernel {
             .map_max_entries("RECORDS", sizes.slots())
             .map_max_entries("WINDOWS", elements)
             .map_max_entries("RING", sizes.ring_bytes)
+            .map_max_entries("WATCHED", sizes.watched())
             .load(object().as_ref())
             .map_err(|error| KernelError::Load(Box::new(error)))?;
-        load_programs(&mut ebpf)?;
+        load::programs(&mut ebpf, &plan.programs())?;
         Self::assemble(ebpf, sizes)
     }
 
@@ -222,7 +242,11 @@ impl Kernel {
             settings: map_array(&ebpf, "SETTINGS", size_of::<Settings>())?,
             current: Settings::default(),
             counters: take(&mut ebpf, "STATS")?,
-            pids: take(&mut ebpf, "PIDS")?,
+            watched: map_array(
+                &ebpf,
+                "WATCHED",
+                sizes.watched() as usize * size_of::<u64>(),
+            )?,
             losses: take(&mut ebpf, "LOSSES")?,
             nursery: Nursery::new(words, records, windows, sizes.nursery_sets),
             ring: Some(take(&mut ebpf, "RING")?),
@@ -244,7 +268,7 @@ impl Kernel {
     pub fn attach(&mut self, plan: &Plan) -> Result<Stamp, KernelError> {
         let before = now();
         for probe in &plan.probes {
-            let program = program(&mut self.ebpf, probe.program)?;
+            let program = load::program(&mut self.ebpf, probe.program)?;
             program
                 .attach(probe.category, probe.name)
                 .map_err(|source| KernelError::Attach {
@@ -285,8 +309,10 @@ impl Kernel {
 
     /// Watches a process and what it will fork.
     pub fn watch(&mut self, tgid: u32) -> Result<(), KernelError> {
-        let inserted = self.pids.insert(tgid, 0, 0);
-        inserted.map_err(|error| KernelError::MapAccess("PIDS", Box::new(error)))
+        let word = self.watched.words().get((tgid / u64::BITS) as usize);
+        let word = word.ok_or(KernelError::Map("WATCHED"))?;
+        word.fetch_or(1 << (tgid % u64::BITS), Ordering::Relaxed);
+        Ok(())
     }
 
     /// The consumer's end of the ring; once.
@@ -298,30 +324,30 @@ impl Kernel {
     /// Every counter of the programs, summed over the CPUs, in the order of [`Stat::ALL`]; and how
     /// often the kernel skipped a program because another one was running on the CPU.
     pub fn counters(&self) -> Result<Counters, KernelError> {
+        Ok(Counters {
+            values: self.values()?,
+            skipped: self.sum(info::RECURSION_MISSES),
+        })
+    }
+
+    fn values(&self) -> Result<[u64; COUNTERS], KernelError> {
         let per_cpu = self.counters.get(&0, 0);
         let per_cpu = per_cpu.map_err(|error| KernelError::MapAccess("STATS", Box::new(error)))?;
-        let mut counters = Counters {
-            values: [0; COUNTERS],
-            skipped: 0,
-        };
+        let mut values = [0_u64; COUNTERS];
         for cpu in per_cpu.iter() {
-            for (sum, value) in counters.values.iter_mut().zip(cpu) {
+            for (sum, value) in values.iter_mut().zip(cpu) {
                 *sum = sum.saturating_add(*value);
             }
         }
-        counters.skipped = self.skipped();
-        Ok(counters)
+        Ok(values)
     }
 
-    /// `recursion_misses` of all programs (since 5.12; for tracepoints since 6.7), from `fdinfo`:
-    /// aya has no accessor.
-    fn skipped(&self) -> u64 {
-        let programs = self
-            .ebpf
-            .programs()
-            .filter_map(|(_, program)| program.fd().ok());
+    /// A number that the kernel keeps of each program, of all together.
+    fn sum(&self, word: usize) -> u64 {
+        let programs = self.ebpf.programs();
+        let programs = programs.filter_map(|(_, program)| program.fd().ok());
         programs
-            .filter_map(|fd| fdinfo(fd.as_fd(), "recursion_misses:"))
+            .filter_map(|fd| info::word(fd.as_fd(), word).ok())
             .sum()
     }
 
@@ -412,27 +438,12 @@ fn object() -> Vec<u8> {
     debug_log::object().unwrap_or_else(|| OBJECT.to_vec())
 }
 
-fn load_programs(ebpf: &mut Ebpf) -> Result<(), KernelError> {
-    let mut loaded: Vec<&str> = Vec::new();
-    for probe in plan::PROBES {
-        if !loaded.contains(&probe.program) {
-            program(ebpf, probe.program)?
-                .load()
-                .map_err(|source| KernelError::Program {
-                    program: probe.program,
-                    source: Box::new(source),
-                })?;
-            loaded.push(probe.program);
-        }
-    }
-    Ok(())
-}
-
-fn program<'a>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<&'a mut TracePoint, KernelError> {
-    let program = ebpf
-        .program_mut(name)
-        .and_then(|program| program.try_into().ok());
-    program.ok_or(KernelError::Map(name))
+/// One more than the largest process id; where it cannot be read, than the largest of all:
+/// `PID_MAX_LIMIT`.
+fn pid_max() -> u32 {
+    const LIMIT: u32 = 4 << 20;
+    let text = fs::read_to_string("/proc/sys/kernel/pid_max").unwrap_or_default();
+    text.trim().parse().unwrap_or(LIMIT).min(LIMIT)
 }
 
 fn take<T: TryFrom<Map>>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, KernelError> {
@@ -449,9 +460,11 @@ fn map_array(ebpf: &Ebpf, name: &'static str, bytes: usize) -> Result<Mapping, K
 
 fn memory(ebpf: &Ebpf) -> u64 {
     let maps = ebpf.maps().filter_map(|(_, map)| match map {
-        Map::Array(map) | Map::PerCpuArray(map) | Map::HashMap(map) | Map::RingBuf(map) => {
-            fdinfo(map.fd().as_fd(), "memlock:")
-        }
+        Map::Array(map)
+        | Map::PerCpuArray(map)
+        | Map::HashMap(map)
+        | Map::LruHashMap(map)
+        | Map::RingBuf(map) => fdinfo(map.fd().as_fd(), "memlock:"),
         _ => None,
     });
     let programs = ebpf.programs().filter_map(|(_, program)| program.fd().ok());

@@ -288,6 +288,14 @@ impl Plan {
         }
     }
 
+    /// The programs that the probes need, each once.
+    pub fn programs(&self) -> Vec<&'static str> {
+        let mut programs: Vec<_> = self.probes.iter().map(|probe| probe.program).collect();
+        programs.sort_unstable();
+        programs.dedup();
+        programs
+    }
+
     /// A required probe that is not available.
     pub fn obstacle(&self) -> Option<&(Probe, String)> {
         self.unavailable
