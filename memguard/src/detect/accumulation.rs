@@ -7,7 +7,9 @@ use crate::model::{finding::Verdict, ids::Stamp};
 
 /// Suspects a group that acquired again and again although its survivors stay:
 ///
-/// * where it releases nothing, in at least three separate tenths of the observed life;
+/// * where it releases nothing, in at least three separate tenths of the observed life, and at
+///   least twice after its oldest survivor was twice the minimum age: what has filled by then is
+///   full;
 /// * where it releases others, there is an age, the minimum age or more, that five of its survivors
 ///   or more have passed, acquired in three separate tenths, and that hardly any of those had that
 ///   were released: one for eight of the survivors; and that age was seen to pass three times since
@@ -56,7 +58,10 @@ impl Detector for Accumulation {
 fn keeps_acquiring(subject: &Subject<'_>) -> bool {
     match subject.population.lives() {
         Some(lives) => comes_again(subject, lives.median) && stays(subject),
-        None => tenths(subject, Duration::ZERO) >= TENTHS,
+        None => {
+            let twice = subject.min_age.saturating_mul(2);
+            comes_again(subject, twice) && tenths(subject, Duration::ZERO) >= TENTHS
+        }
     }
 }
 
@@ -66,7 +71,8 @@ fn comes_again(subject: &Subject<'_>, life: Duration) -> bool {
         return false;
     };
     let outlived = oldest.after(life);
-    subject.late().filter(|stamp| *stamp > outlived).count() >= AGAIN
+    let all = subject.late().chain(subject.young.iter().copied());
+    all.filter(|stamp| *stamp > outlived).count() >= AGAIN
 }
 
 /// Whether there is an age that survivors pass and others do not.
@@ -117,6 +123,7 @@ mod tests {
         let population = Population::default();
         Accumulation.check(&Subject {
             survivors: &survivors,
+            young: &[],
             population: &population,
             history,
             observed_from: Stamp(0),

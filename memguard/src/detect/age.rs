@@ -31,6 +31,7 @@ mod tests {
             let survivors = [Stamp((second * 1e9) as u64)];
             let subject = Subject {
                 survivors: &survivors,
+                young: &[],
                 population: &population,
                 history: &history,
                 observed_from: Stamp(0),

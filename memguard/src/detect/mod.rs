@@ -24,6 +24,8 @@ use crate::{
 pub struct Subject<'a> {
     /// When the survivors were acquired, the oldest first.
     pub survivors: &'a [Stamp],
+    /// When those were acquired that are held too, but not for as long yet.
+    pub young: &'a [Stamp],
     /// What the group acquired and released, and how long the released ones lived.
     pub population: &'a Population,
     /// How many survivors there were before.

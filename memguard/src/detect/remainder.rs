@@ -69,6 +69,7 @@ mod tests {
         let lives = lives.iter().copied().map(Duration::from_millis);
         Remainder.check(&Subject {
             survivors: &millis,
+            young: &[],
             population: &Population::of_lives(lives),
             history,
             observed_from: Stamp(0),

@@ -81,6 +81,10 @@ impl Site {
                 .iter()
                 .filter(|(at, until)| *at <= now && *until > now);
             let total = held.clone().filter(|(at, _)| now - at > NURSERY).count();
+            let young = held
+                .clone()
+                .filter(|(at, _)| (NURSERY..AGE).contains(&(now - at)));
+            let young: Vec<_> = young.map(|(at, _)| stamp(*at)).collect();
             let old = held.filter(|(at, _)| *at > 0.0 && now - at >= AGE);
             let survivors: Vec<_> = old.map(|(at, _)| stamp(*at)).collect();
             if survivors.is_empty() {
@@ -88,7 +92,7 @@ impl Site {
                 continue;
             }
             history.record(stamp(now), survivors.len() as u64, total as i64);
-            if accuses(&survivors, &population, &history, now) {
+            if accuses([&survivors, &young], &population, &history, now) {
                 return Some(now);
             }
         }
@@ -110,9 +114,15 @@ fn stamp(seconds: f64) -> Stamp {
     Stamp((seconds * 1e9) as u64)
 }
 
-fn accuses(survivors: &[Stamp], population: &Population, history: &History, now: f64) -> bool {
+fn accuses(
+    [survivors, young]: [&[Stamp]; 2],
+    population: &Population,
+    history: &History,
+    now: f64,
+) -> bool {
     let subject = Subject {
         survivors,
+        young,
         population,
         history,
         observed_from: Stamp(0),

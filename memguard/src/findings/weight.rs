@@ -10,11 +10,7 @@ use crate::model::finding::{Finding, Limit, Severity, Verdict};
 /// Age alone is right less often than not: configuration, logs, caches and idle connections look
 /// alike.
 const AGE: f64 = 0.3;
-/// What was not verified handle by handle.
-const UNVERIFIED: f64 = 0.8;
-/// What the kernel's own table did not confirm at an exit.
-const BELIEVED: f64 = 0.5;
-/// What lost events may have made up, or changed.
+/// What lost events may have made up, or changed, or what the kernel did not confirm.
 const INCONCLUSIVE: f64 = 0.5;
 
 /// From 0 to 1.
@@ -31,14 +27,8 @@ const INCONCLUSIVE: f64 = 0.5;
 /// all. Then times 0.8 where not every handle was verified (0.5 at an exit), and times 0.5 where
 /// events were lost.
 pub fn confidence(finding: &Finding) -> f64 {
-    let certain = certainty(finding);
-    let verified = match (finding.verified, finding.is_final()) {
-        (true, _) => 1.0,
-        (false, true) => BELIEVED,
-        (false, false) => UNVERIFIED,
-    };
     let conclusive = finding.evidence.conclusive();
-    certain * verified * if conclusive { 1.0 } else { INCONCLUSIVE }
+    certainty(finding) * if conclusive { 1.0 } else { INCONCLUSIVE }
 }
 
 fn certainty(finding: &Finding) -> f64 {
@@ -149,13 +139,6 @@ mod tests {
         finding
     }
 
-    fn unverified(finding: Finding) -> Finding {
-        Finding {
-            verified: false,
-            ..finding
-        }
-    }
-
     fn at_exit(finding: Finding) -> Finding {
         Finding {
             moment: Moment::Exit,
@@ -176,17 +159,12 @@ mod tests {
             (piled(50, 0), 0.970, "fifty"),
             (piled(7, 7), 0.602, "as many were released after all"),
             (piled(7, 700), 0.306, "nearly all were"),
-            (unverified(piled(7, 0)), 0.723, "not every one was verified"),
             (doubted(piled(7, 0)), 0.452, "events were lost"),
             (at_exit(piled(7, 0)), 0.903, "at the exit"),
             (grown.clone(), 0.9996, "by its statistics"),
             (doubted(grown), 0.4998, "which are doubted"),
             (at_exit(of(Verdict::Left)), 1.0, "the kernel's own table"),
-            (
-                at_exit(unverified(of(Verdict::Left))),
-                0.5,
-                "which was lost",
-            ),
+            (at_exit(doubted(of(Verdict::Left))), 0.5, "which was lost"),
             (of(Verdict::Aged), 0.3, "age alone"),
             (of(Verdict::Cleared), 0.3, "piled up once"),
             (piled(0, 0), 0.3, "nothing came late"),

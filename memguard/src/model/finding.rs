@@ -149,6 +149,16 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// With a doubt more where the kernel was not asked about every handle.
+    #[must_use]
+    pub fn of_verified(mut self, complete: bool) -> Self {
+        if !complete {
+            let doubt = "the kernel could not be asked about every handle";
+            self.reasons.push(doubt.to_owned());
+        }
+        self
+    }
+
     /// Nothing was lost that could change the verdict.
     pub fn conclusive(&self) -> bool {
         self.reasons.is_empty()

@@ -148,6 +148,7 @@ impl Agent {
         let history = self.piles.get(&group).cloned().unwrap_or_default();
         let subject = Subject {
             survivors: &survivors,
+            young: &[],
             population: &self.ledger.populations.get(group),
             history: &history,
             observed_from,

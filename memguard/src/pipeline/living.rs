@@ -68,7 +68,9 @@ impl Agent {
         let mut looks = LOOKS;
         for (group, mut survivors) in groups {
             let total = survivors.len() as u64;
-            survivors.retain(|held| now.since(held.acquired.stamp) >= self.judging.min_age);
+            let old = |held: &Held| now.since(held.acquired.stamp) >= self.judging.min_age;
+            let young = survivors.split_off(survivors.partition_point(old));
+            let young = stamps(&young);
             if survivors.is_empty() {
                 self.piles.remove(&group);
                 self.resolve(group, Resolution::Released, now);
@@ -82,7 +84,10 @@ impl Agent {
             let total = total.saturating_add(self.preexisting(group.process));
             let pile = self.piles.entry(group).or_default();
             pile.record(now, survivors.len() as u64, total as i64);
-            if !matches!(self.check_held(group, &survivors, now), Check::Suspect(_)) {
+            if !matches!(
+                self.check_held(group, &survivors, &young, now),
+                Check::Suspect(_)
+            ) {
                 self.resolve(group, Resolution::Released, now);
                 continue;
             }
@@ -91,7 +96,7 @@ impl Agent {
                 continue;
             }
             let verified = self.look_at(group, survivors, &mut looks, now);
-            self.conclude_living(&verified, now);
+            self.conclude_living(&verified, &young, now);
         }
     }
 
@@ -161,15 +166,15 @@ impl Agent {
         }
     }
 
-    fn check_held(&self, group: GroupId, survivors: &[Held], now: Stamp) -> Check {
-        self.check(&self.detectors, group, &stamps(survivors), now)
+    fn check_held(&self, group: GroupId, survivors: &[Held], young: &[Stamp], now: Stamp) -> Check {
+        self.check(&self.detectors, group, [&stamps(survivors), young], now)
     }
 
     pub(super) fn check(
         &self,
         detectors: &[Box<dyn Detector>],
         group: GroupId,
-        survivors: &[Stamp],
+        [survivors, young]: [&[Stamp]; 2],
         now: Stamp,
     ) -> Check {
         let population = self.ledger.populations.get(group);
@@ -179,6 +184,7 @@ impl Agent {
             detectors,
             &Subject {
                 survivors,
+                young,
                 population: &population,
                 history: &history,
                 observed_from,
@@ -243,9 +249,10 @@ impl Agent {
     }
 
     /// Judges anew what is left after verification, and reports it.
-    fn conclude_living(&mut self, verified: &Verified, now: Stamp) {
+    fn conclude_living(&mut self, verified: &Verified, young: &[Stamp], now: Stamp) {
         let group = verified.group;
-        let Check::Suspect(verdict) = self.check_held(group, &verified.survivors, now) else {
+        let Check::Suspect(verdict) = self.check_held(group, &verified.survivors, young, now)
+        else {
             return;
         };
         let population = self.ledger.populations.get(group);
@@ -295,7 +302,7 @@ impl Agent {
         let kind = Self::kind(group, seen);
         let origin = self.stacks.origin(group.stack);
         let origin = origin.map(|origin| in_topic(origin, group, seen));
-        let evidence = self.evidence(Some(group.process));
+        let evidence = self.evidence(Some(group.process)).of_verified(*complete);
         Finding {
             fingerprint: fingerprint::of(&process, kind, &calls, origin.as_ref()),
             calls,

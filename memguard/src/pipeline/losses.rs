@@ -34,9 +34,19 @@ pub(super) struct Losses {
     by_tgid: HashMap<u32, u64>,
     /// By counter, as told last.
     told: HashMap<String, u64>,
+    /// Tracepoints that could not be attached although the kernel may pass them.
+    blind: Vec<String>,
 }
 
 impl Losses {
+    /// Nothing is lost yet but what these tracepoints would tell.
+    pub(super) fn without(blind: impl Iterator<Item = String>) -> Self {
+        Self {
+            blind: blind.collect(),
+            ..Self::default()
+        }
+    }
+
     /// The process was judged; its number may go to another.
     pub(super) fn forget(&mut self, process: ProcessId) {
         self.by_tgid.remove(&process.tgid);
@@ -95,6 +105,9 @@ impl Agent {
             if count > 0 && process.is_some() {
                 reasons.push(format!("{name}: {count}, which may concern this process"));
             }
+        }
+        if !self.losses.blind.is_empty() {
+            reasons.push(format!("not traced: {}", self.losses.blind.join(", ")));
         }
         Evidence {
             events_lost: own,

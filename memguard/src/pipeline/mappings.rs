@@ -32,8 +32,8 @@ const LOOKS: usize = 20_000;
 #[derive(Debug, Default)]
 pub(super) struct Site {
     pub(super) pieces: Vec<Piece>,
-    /// Pieces of any age.
-    held: u64,
+    /// When those were acquired that are younger.
+    young: Vec<Stamp>,
 }
 
 impl Site {
@@ -96,10 +96,14 @@ impl Agent {
                 continue;
             }
             let taken_over = self.ledger.memory.foreign_releases(group.process);
-            let total = site.held as i64 - taken_over as i64;
+            let held = site.pieces.len() + site.young.len();
+            let total = held as i64 - taken_over as i64;
             let pile = self.piles.entry(group).or_default();
             pile.record(now, stamps.len() as u64, total);
-            let suspect = matches!(self.check_pile(group, &stamps, now), Check::Suspect(_));
+            let suspect = matches!(
+                self.check_pile(group, [&stamps, &site.young], now),
+                Check::Suspect(_)
+            );
             if !suspect && !self.findings.is_open(group) {
                 continue;
             }
@@ -127,9 +131,10 @@ impl Agent {
                 && !self.is_own(group.process)
             {
                 let site = sites.entry(group).or_default();
-                site.held += 1;
                 if now.since(piece.mapped.stamp) >= self.judging.min_age {
                     site.pieces.push(piece);
+                } else {
+                    site.young.push(piece.mapped.stamp);
                 }
             }
         }
@@ -159,7 +164,7 @@ impl Agent {
         stamps.last().is_some_and(|youngest| *youngest > warm_at)
     }
 
-    fn check_pile(&self, group: GroupId, stamps: &[Stamp], now: Stamp) -> Check {
+    fn check_pile(&self, group: GroupId, stamps: [&[Stamp]; 2], now: Stamp) -> Check {
         let detectors: [Box<dyn Detector>; 1] = [Box::new(Accumulation)];
         self.check(&detectors, group, stamps, now)
     }
@@ -178,7 +183,10 @@ impl Agent {
         let complete = complete && found.len() == site.pieces.len();
         let mut verified = Verified {
             group,
-            site: Site::default(),
+            site: Site {
+                pieces: Vec::new(),
+                young: site.young,
+            },
             found: Vec::new(),
             complete,
         };
@@ -202,7 +210,10 @@ impl Agent {
         if stamps.is_empty() {
             return self.resolve(group, Resolution::Released, now);
         }
-        let climbs = matches!(self.check_pile(group, &stamps, now), Check::Suspect(_));
+        let climbs = matches!(
+            self.check_pile(group, [&stamps, &verified.site.young], now),
+            Check::Suspect(_)
+        );
         if !climbs && !self.findings.is_open(group) {
             return;
         }
@@ -244,6 +255,7 @@ impl Agent {
         let origin = self.stacks.origin(group.stack);
         let growth = self.piles.get(&group).and_then(growth);
         let evidence = self.evidence(Some(group.process));
+        let evidence = evidence.of_verified(verified.complete);
         let ceiling = self.procfs.map_ceiling(group.process.tgid);
         Finding {
             fingerprint: fingerprint::of(&process, kind, &calls, origin.as_ref()),

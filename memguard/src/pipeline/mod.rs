@@ -156,7 +156,7 @@ impl Agent {
             findings: Findings::new(judging.pace),
             detectors: crate::detect::all(),
             piles: Piles::default(),
-            losses: Losses::default(),
+            losses: Losses::without(facts.plan.blind()),
             strangers: Strangers::default(),
             stacks,
             usages,

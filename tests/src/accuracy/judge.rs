@@ -134,9 +134,10 @@ fn is_found(finding: Finding<'_>, finds: &Finds) -> bool {
 fn is_at(finding: Finding<'_>, function: &str) -> bool {
     let frames = Stack::of(finding.0).unwrap_or_default().frames;
     let named = |name: &String| name.contains(function);
-    // What the kernel tells of itself, like zombies, has no place.
+    // What the kernel tells of itself, like zombies, has no place; and the place of threads is who
+    // had their stacks mapped: the C library hands those of ended threads on to others.
     function == "*"
-        || finding.resource() == "process"
+        || matches!(finding.resource(), "process" | "thread")
         || frames
             .iter()
             .any(|frame| frame.function.as_ref().is_some_and(named))

@@ -106,7 +106,10 @@ impl Staff {
     /// Starts everything, and lets nothing begin.
     pub fn hire(times: &Times) -> Self {
         let scratch = Scratch::new();
-        let all = workloads::chosen();
+        let mut all = workloads::chosen();
+        for workload in all.extract_if(.., |one| times.too_quick.contains(&one.name)) {
+            println!("SKIPPED: {} lives too quickly here", workload.name);
+        }
         let servers: Vec<_> = all.iter().filter(|one| one.program == "server").collect();
         let servers: Vec<_> = servers.iter().map(|one| one.name).collect();
         // What needs no order goes side by side.

@@ -169,7 +169,8 @@ function that loses it among the frames; anything else is a *miss*. *False* is a
 time that is not so, even if it was withdrawn. *Held* is what had been lost when the work was done, and
 *told* the number in the last line. Where the function that loses some also makes others that live
 for longer than the minimum age, memguard counts those with them. `aged` is no verdict, and is counted
-only.
+only. Where threads are started is not asked for: memguard names who had their stacks mapped, and the C
+library hands the stack of a thread that has ended on to whoever starts the next.
 ",
         kernel.trim(),
     )

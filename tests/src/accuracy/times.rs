@@ -16,6 +16,9 @@ pub struct Times {
     pub span: Duration,
     /// From then on, until what was lost last has reached its age and been told of.
     pub settled: Duration,
+    /// Workloads that cannot be looked at in such a hurry: whose handles live hardly longer than
+    /// the second or two for which they are the kernel's alone.
+    pub too_quick: &'static [&'static str],
 }
 
 /// Half a minute: for every change.
@@ -25,6 +28,7 @@ pub const SHORT: Times = Times {
     interval: Duration::from_millis(500),
     span: Duration::from_secs(24),
     settled: Duration::from_secs(4),
+    too_quick: &["clients_fall_silent"],
 };
 
 /// Five minutes: what is written down.
@@ -34,6 +38,7 @@ pub const LONG: Times = Times {
     interval: Duration::from_secs(2),
     span: Duration::from_mins(5),
     settled: Duration::from_secs(26),
+    too_quick: &[],
 };
 
 impl Times {

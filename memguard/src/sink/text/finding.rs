@@ -175,15 +175,9 @@ fn limit(page: &mut Page, finding: &Finding) {
 
 /// A doubt stands where the number stands that it taints.
 fn doubts(page: &mut Page, finding: &Finding) {
-    let unverified = (!finding.verified).then_some("the kernel could not be asked");
-    let reasons = finding.evidence.reasons.iter().map(String::as_str);
-    let doubts: Vec<_> = unverified.into_iter().chain(reasons).collect();
-    let (head, paint) = if finding.evidence.conclusive() {
-        ("not certain", Paint::None)
-    } else {
-        ("INCONCLUSIVE", Paint::Warn)
-    };
-    if !doubts.is_empty() {
-        page.paragraph(&format!("{INDENT}{head}: "), paint, &doubts.join("; "));
+    let reasons = &finding.evidence.reasons;
+    if !reasons.is_empty() {
+        let head = format!("{INDENT}INCONCLUSIVE: ");
+        page.paragraph(&head, Paint::Warn, &reasons.join("; "));
     }
 }

@@ -296,6 +296,19 @@ impl Plan {
         programs
     }
 
+    /// Tracepoints that the kernel may pass without being seen, to the harm of verdicts. A call
+    /// that it does not have is none of them; nor is `io_uring`, of whose descriptors the kernel is
+    /// asked anyway.
+    pub fn blind(&self) -> impl Iterator<Item = String> {
+        let harms = |(probe, reason): &&(Probe, String)| match probe.category {
+            "io_uring" => false,
+            "syscalls" => reason != NO_TRACEPOINT,
+            _ => true,
+        };
+        let blind = self.unavailable.iter().filter(harms);
+        blind.map(|(probe, _)| probe.tracepoint())
+    }
+
     /// A required probe that is not available.
     pub fn obstacle(&self) -> Option<&(Probe, String)> {
         self.unavailable
@@ -358,8 +371,11 @@ fn offset(formats: &BTreeMap<String, Format>, tracepoint: &str, field: &str) -> 
     Some(formats.get(tracepoint)?.fields.get(field)?.offset)
 }
 
+/// Why most are unavailable that are: calls that are younger than the kernel.
+const NO_TRACEPOINT: &str = "this kernel has no such tracepoint";
+
 fn check(probe: &Probe, format: Option<&Format>) -> Result<(), String> {
-    let format = format.ok_or_else(|| "this kernel has no such tracepoint".to_owned())?;
+    let format = format.ok_or_else(|| NO_TRACEPOINT.to_owned())?;
     for (name, offset) in probe.fields {
         let found = format.fields.get(*name).map(|field| field.offset);
         if found != Some(*offset) {
@@ -446,6 +462,8 @@ mod tests {
             assert_eq!(probe.tracepoint(), without);
             assert!(reason.contains("no such tracepoint"), "{reason}");
             assert_eq!(plan.obstacle().is_some(), obstacle, "{without}");
+            let unseen = !without.starts_with("syscalls:") && !without.starts_with("io_uring:");
+            assert_eq!(plan.blind().next().is_some(), unseen, "{without}");
         }
     }
 
@@ -459,5 +477,7 @@ mod tests {
             plan.obstacle()
                 .is_some_and(|(_, reason)| reason.contains("__syscall_nr"))
         );
+        let blind: Vec<_> = plan.blind().collect();
+        assert_eq!(blind, ["syscalls:sys_exit_openat"]);
     }
 }
