@@ -56,13 +56,11 @@ impl Detector for Accumulation {
 }
 
 fn keeps_acquiring(subject: &Subject<'_>) -> bool {
-    match subject.population.lives() {
-        Some(lives) => comes_again(subject, lives.median) && stays(subject),
-        None => {
-            let twice = subject.min_age.saturating_mul(2);
-            comes_again(subject, twice) && tenths(subject, Duration::ZERO) >= TENTHS
-        }
+    if let Some(lives) = subject.population.lives() {
+        return comes_again(subject, lives.median) && stays(subject);
     }
+    let twice = subject.min_age.saturating_mul(2);
+    comes_again(subject, twice) && tenths(subject, Duration::ZERO) >= TENTHS
 }
 
 /// Whether some were acquired after the oldest survivor had outlived this.
