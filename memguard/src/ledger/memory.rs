@@ -59,21 +59,17 @@ impl Memory {
         if let Some(group) = self.group(&mapped, None) {
             populations.count_acquired(group);
         }
-        let (space, stamp) = (mapped.space, mapped.stamp);
         let Self {
             spaces,
             owners,
             foreign,
             ..
         } = self;
-        let mut count = released(owners, populations);
-        spaces.mapped(mapped, &mut |gone| {
-            // Its release came first, and was taken for a foreign one.
-            if gone.mapped.stamp == stamp {
-                foreign.known(space);
-            }
-            count(gone);
-        });
+        if spaces.was_released(mapped.space, mapped.range, mapped.stamp) {
+            // That release came first, and was taken for a foreign one.
+            foreign.known(mapped.space);
+        }
+        spaces.mapped(mapped, &mut released(owners, populations));
     }
 
     pub(super) fn unmapped(&mut self, unmapped: Unmapped, populations: &mut Populations) {
@@ -258,5 +254,73 @@ fn released(owners: &Owners, populations: &mut Populations) -> impl FnMut(Gone) 
             let life = gone.at.map(|at| at.since(gone.mapped.stamp));
             populations.count_released(group, life);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ledger::Ledger,
+        model::{event::Event, resource::Call},
+    };
+
+    const SPACE: SpaceId = SpaceId(7);
+    const PROCESS: ProcessId = ProcessId {
+        tgid: 7,
+        start_ticks: 1,
+    };
+
+    fn range(pages: std::ops::Range<u64>) -> Range {
+        let [start, end] = [pages.start, pages.end].map(|page| page << 12);
+        Range { start, end }
+    }
+
+    fn map(at: u64, pages: std::ops::Range<u64>) -> Event {
+        Event::Mapped(Mapped {
+            stamp: Stamp(at),
+            space: SPACE,
+            range: range(pages),
+            process: PROCESS,
+            tid: 7,
+            call: Call::Mmap,
+            protection: 3,
+            flags: 0x22,
+        })
+    }
+
+    fn unmap(at: u64, pages: std::ops::Range<u64>) -> Event {
+        Event::Unmapped(Unmapped {
+            stamp: Stamp(at),
+            space: SPACE,
+            range: range(pages),
+            process: PROCESS,
+        })
+    }
+
+    /// The process was seen; then come these.
+    fn check(events: impl IntoIterator<Item = Event>, expected: u64, why: &str) {
+        let mut ledger = Ledger::new();
+        ledger.apply(map(1, 0..1));
+        events.into_iter().for_each(|event| ledger.apply(event));
+        assert_eq!(ledger.memory.foreign_releases(PROCESS), expected, "{why}");
+    }
+
+    #[test]
+    fn releases_of_what_was_there_before_are_foreign() {
+        check([unmap(5, 10..20), unmap(6, 30..31)], 2, "two unknown");
+        check([map(5, 10..20), unmap(6, 10..20)], 0, "it is known");
+        check([map(5, 10..20), unmap(6, 12..13)], 0, "a part of it");
+        check(
+            [unmap(6, 10..20), map(5, 10..20)],
+            0,
+            "its record comes late",
+        );
+        check([unmap(6, 12..13), map(5, 10..20)], 0, "of a part of it");
+        check(
+            [unmap(6, 10..20), map(8, 10..20)],
+            1,
+            "what comes after it is another",
+        );
     }
 }

@@ -175,6 +175,15 @@ impl Spaces {
         cover.is_some_and(|cover| cover.cells.within(range).next().is_some())
     }
 
+    /// Whether a part of a range was released after this, by a record that came first.
+    pub fn was_released(&self, space: SpaceId, range: Range, stamp: Stamp) -> bool {
+        let cover = self.covers.get(&space);
+        let mut cells = cover
+            .into_iter()
+            .flat_map(|cover| cover.cells.within(range));
+        cells.any(|(_, cell)| cell.is_hole() && cell.stamp >= stamp)
+    }
+
     /// What is left in a space, by address.
     pub fn pieces(&self, space: SpaceId) -> impl Iterator<Item = Piece> {
         let cover = self.covers.get(&space).into_iter();
