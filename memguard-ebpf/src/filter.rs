@@ -10,7 +10,7 @@ use crate::{
     emit::count,
     kernel::Task,
     maps,
-    memory::{clear_bits, peek, set_bits},
+    memory::{clear_bits, peek, poke, set_bits},
 };
 
 /// The settings, unless the programs are told to keep still.
@@ -101,13 +101,18 @@ pub(crate) fn watch_by_name(settings: &Settings) {
     let Ok(comm) = bpf_get_current_comm() else {
         return;
     };
-    for index in 0..FILTERS {
-        if index as u32 >= settings.comm_count {
+    let mut next = 0;
+    loop {
+        // Loaded anew, so that the very number is compared with the bound: the compiler would count
+        // another one down to zero, and the verifier of Linux 6.1 does not see that this ends.
+        let index: usize = peek(&raw const next);
+        if index >= FILTERS || index as u32 >= settings.comm_count {
             return;
         }
         if settings.comms[index] == comm {
             watch(Task::current().tgid);
             return;
         }
+        poke(&raw mut next, index + 1);
     }
 }

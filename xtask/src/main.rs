@@ -18,6 +18,7 @@ mod check;
 mod demo;
 mod setup;
 mod test;
+mod vm;
 
 mod apt;
 #[path = "../../memguard/build/digest.rs"]
@@ -47,6 +48,7 @@ enum Verb {
     Demo(demo::Options),
     Bench(bench::Options),
     Accuracy(accuracy::Options),
+    Vm(vm::Options),
 }
 
 fn main() -> ExitCode {
@@ -71,5 +73,6 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Demo(options) => demo::run(&options, &workspace),
         Verb::Bench(options) => bench::run(&options, &workspace),
         Verb::Accuracy(options) => accuracy::run(&options, &workspace),
+        Verb::Vm(options) => vm::run(&options, &workspace),
     }
 }
