@@ -13,6 +13,7 @@ pub mod origin;
 pub mod process;
 pub mod report;
 pub mod resource;
+pub mod verdict;
 
 #[cfg(test)]
 pub(crate) mod testing;

@@ -166,9 +166,9 @@ fn observed(summary: &Summary) -> String {
 fn cost(summary: &Summary) -> String {
     let cost = &summary.cost;
     let percent = cost.cpu_percent(summary.observed);
-    let percent = percent.map(|percent| format!(" ({} % of a core)", rounded(percent)));
+    let percent = percent.map(|percent| format!(" ({} % CPU)", rounded(percent)));
     let cpu = format!(
-        "agent {:.2} s CPU{}",
+        "agent {:.2} s{}",
         cost.cpu.as_secs_f64(),
         percent.unwrap_or_default()
     );
@@ -178,7 +178,7 @@ fn cost(summary: &Summary) -> String {
         let percent = rounded(percent);
         format!("BPF {:.2} s ({percent} %)", time.as_secs_f64())
     });
-    let items = [Some(cpu), cost.rss_bytes.map(bytes), Some(kernel), bpf];
+    let items = [Some(cpu), bpf, cost.rss_bytes.map(bytes), Some(kernel)];
     let items: Vec<_> = items.into_iter().flatten().collect();
     format!("cost: {}", items.join(", "))
 }

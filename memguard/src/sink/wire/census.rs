@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::{
     model::report,
     sink::wire::{
-        finding::Limit,
+        parts::Limit,
         scribe::{Scribe, Text},
     },
 };

@@ -9,6 +9,7 @@ mod census;
 mod difference;
 mod finding;
 mod memory;
+mod parts;
 mod payload;
 mod process;
 mod schema;
@@ -22,8 +23,9 @@ pub use self::{
     agent::{Agent, Cost, Exit, Health, MissingProbe, Pid, Probes, RunExit, Summary, Suppression},
     census::{Census, CensusKind, CensusTarget},
     difference::DifferenceRecord,
-    finding::{Evidence, Finding, Growth, History, Limit, Sample, Site},
+    finding::{Evidence, Finding},
     memory::{AddressRange, Mappings, Threshold},
+    parts::{Growth, History, Limit, Sample, Site},
     payload::{
         AgentStarted, AgentSummary, CensusTaken, EventName, FindingChanged, HealthChanged,
         MappingsShown, Payload, ProcessExited, ThresholdCrossed,
