@@ -11,11 +11,11 @@ use anyhow::{Context as _, Result};
 use super::Place;
 use crate::shell;
 
-/// Where the sources of packages are; only bullseye has 5.10.
-const SOURCES: [&str; 3] = [
-    "http://deb.debian.org/debian bookworm main",
-    "http://deb.debian.org/debian-security bookworm-security main",
-    "http://deb.debian.org/debian bullseye main",
+/// Archives by how their addresses end, and the releases taken from them; only bullseye has 5.10.
+const SOURCES: [(&str, &str); 3] = [
+    ("/debian", "bookworm"),
+    ("/debian-security", "bookworm-security"),
+    ("/debian", "bullseye"),
 ];
 const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
@@ -57,8 +57,7 @@ impl Place<'_> {
         let place = self.path.join("apt");
         fs::create_dir_all(place.join("lists/partial"))?;
         fs::create_dir_all(place.join("cache/archives/partial"))?;
-        let lines = SOURCES.map(|source| format!("deb [signed-by={KEYS}] {source}\n"));
-        fs::write(place.join("sources.list"), lines.concat())?;
+        fs::write(place.join("sources.list"), self.lines()?)?;
         // A release that is no longer renewed stays good enough.
         let settings = format!(
             "Dir::Etc::SourceList \"{place}/sources.list\";\nDir::Etc::SourceParts \"-\";\n\
@@ -67,6 +66,21 @@ impl Place<'_> {
             place = place.display()
         );
         fs::write(place.join("apt.conf"), settings).context("cannot write target/vm/apt")
+    }
+
+    /// From the mirrors that this host uses itself: it may reach no others.
+    fn lines(&self) -> Result<String> {
+        let mut targets = self.workspace.command("apt-get");
+        targets.args(["indextargets", "--format", "$(REPO_URI)"]);
+        let archives = shell::read(targets.arg("Created-By: Packages"))?;
+        let line = |(ending, release)| {
+            let mut mirrors = archives.lines().map(|line| line.trim_end_matches('/'));
+            let mirror = mirrors
+                .find(|mirror| mirror.ends_with(ending))
+                .with_context(|| format!("this host's apt has no archive that ends in {ending}"))?;
+            Ok(format!("deb [signed-by={KEYS}] {mirror} {release} main\n"))
+        };
+        SOURCES.into_iter().map(line).collect()
     }
 
     /// One of apt's programs, with these lists.
