@@ -9,7 +9,7 @@ use memguard_tests::{
     Finding, Lines, Memguard, Redis, Running, Servers,
     finding::listed,
     guard::children,
-    machine,
+    holds_within, machine,
     memory::{Usage, Witness},
     programs::on_path,
     wait_until,
@@ -20,20 +20,26 @@ const SERVERS: [&str; 5] = ["redis", "postgres", "python", "node", "nginx"];
 /// How far from that the slope may be: keys and their table weigh too.
 const SLOPE: std::ops::Range<f64> = 0.8..1.8;
 
+/// A server is steady when it has needed no more than this on top for so long.
+const LEVEL: (Duration, u64) = (Duration::from_secs(10), 1 << 20);
+
 /// How long there is a load, and how memguard is told to look.
 struct Times {
     seconds: &'static str,
+    /// The most of them in which the servers become steady, before memguard looks.
+    patience: Duration,
     /// At which a redis is filled, from the end of the warm-up on.
     bytes_per_second: u64,
     warm_up: Duration,
     options: [&'static str; 6],
 }
 
-/// A minute after a warm-up of twenty seconds.
+/// A minute or more after a warm-up of twenty seconds.
 #[test]
 fn steady_servers_do_not_grow() {
     compare(&Times {
-        seconds: "80",
+        seconds: "125",
+        patience: Duration::from_secs(45),
         bytes_per_second: 1 << 20,
         warm_up: Duration::from_secs(20),
         options: ["--warm-up", "20s", "--min-age", "10s", "-i", "1s"],
@@ -46,6 +52,7 @@ fn steady_servers_do_not_grow() {
 fn steady_servers_do_not_grow_long() {
     compare(&Times {
         seconds: "660",
+        patience: Duration::ZERO,
         bytes_per_second: 128 << 10,
         warm_up: Duration::from_mins(1),
         options: ["--warm-up", "60s", "--min-age", "60s", "-i", "5s"],
@@ -80,9 +87,11 @@ fn compare(times: &Times) {
     let filled = is_here("redis-server").then(Redis::start);
     let redis = filled.as_ref().map(|redis| format!(",{}", redis.pid()));
     let pids = format!("{}{}", servers.pids(), redis.unwrap_or_default());
+    let loaded = Instant::now();
+    servers.load(times.seconds);
+    become_steady(&servers, times.patience);
     let watch = watch(&pids, times);
     let attached = Instant::now();
-    servers.load(times.seconds);
     wait_until(times.warm_up * 2, "the end of the warm-up", || {
         attached.elapsed() > times.warm_up
     });
@@ -97,7 +106,7 @@ fn compare(times: &Times) {
     if let Some(redis) = &filled {
         redis.fill(times.bytes_per_second, || {
             look(&mut witnesses);
-            attached.elapsed() < until
+            loaded.elapsed() < until
         });
     }
     servers.loads_end_within(seconds + Duration::from_mins(1));
@@ -117,7 +126,21 @@ fn compare(times: &Times) {
     }
 }
 
-/// Of every process of the servers that is there after the warm-up.
+/// The first ramp of a collector, slow where others take the CPUs, is not what is asked about.
+fn become_steady(servers: &Servers, patience: Duration) {
+    let begin = Instant::now();
+    let mut witnesses = witnesses(servers);
+    let (span, bytes) = LEVEL;
+    let steady = holds_within(patience, || {
+        look(&mut witnesses);
+        let mut all = witnesses.iter();
+        all.all(|(_, witness)| witness.is_level(span, bytes))
+    });
+    let seconds = begin.elapsed().as_secs();
+    println!("under load: all servers steady after {seconds} s: {steady}");
+}
+
+/// Of every process of the servers that is there now.
 fn witnesses(servers: &Servers) -> Vec<(String, Witness)> {
     let mut all = Vec::new();
     for (pid, name) in servers.names() {

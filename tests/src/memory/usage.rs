@@ -125,6 +125,26 @@ impl Witness {
             .unwrap_or_default()
     }
 
+    /// Whether the memory in use reached nothing new, by more than `bytes`, in the newest `span`;
+    /// false before twice that time has been seen.
+    pub fn is_level(&self, span: Duration, bytes: u64) -> bool {
+        let Some(((start, _), (end, _))) = self.seen.first().zip(self.seen.last()) else {
+            return false;
+        };
+        let Some(since) = end
+            .checked_sub(span)
+            .filter(|since| *start + span <= *since)
+        else {
+            return false;
+        };
+        let (before, newest): (Vec<_>, Vec<_>) = self.seen.iter().partition(|(at, _)| *at < since);
+        let peak = |seen: Vec<&(Instant, Usage)>| {
+            let bytes = seen.iter().map(|(_, usage)| usage.memory_bytes());
+            bytes.max().unwrap_or(0)
+        };
+        peak(newest) <= peak(before) + bytes
+    }
+
     /// The most memory in use in the second and in the last third of the time.
     pub fn peaks(&self) -> (u64, u64) {
         let Some(((start, _), (end, _))) = self.seen.first().zip(self.seen.last()) else {
