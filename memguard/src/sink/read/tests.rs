@@ -24,17 +24,20 @@ fn findings(text: &str) -> Vec<Finding> {
     recorded.into_iter().filter_map(finding).collect()
 }
 
+/// What the golden lines were written from.
+fn written() -> Vec<Finding> {
+    let finding = |report: Report| match report {
+        Report::Finding(finding) => Some(*finding),
+        _ => None,
+    };
+    testing::reports().into_iter().filter_map(finding).collect()
+}
+
 /// A finding says the same after it has been written and read: the same sentence, place, handles.
 #[test]
 fn findings_come_back_as_they_were() {
     let read = findings(&testing::golden_lines().join("\n"));
-    let written = testing::reports()
-        .into_iter()
-        .filter_map(|report| match report {
-            Report::Finding(finding) => Some(*finding),
-            _ => None,
-        });
-    let written: Vec<_> = written.collect();
+    let written = written();
     assert_eq!(read.len(), written.len());
     for (read, written) in read.iter().zip(&written) {
         let told = |finding: &Finding| {
@@ -80,12 +83,7 @@ fn findings_come_back_as_they_were() {
 #[test]
 fn what_a_finding_is_weighed_by_is_in_its_line() {
     let read = findings(&testing::golden_lines().join("\n"));
-    let written = testing::reports()
-        .into_iter()
-        .filter_map(|report| match report {
-            Report::Finding(finding) => Some(*finding),
-            _ => None,
-        });
+    let written = written();
     let weigh = |finding: &Finding| (weight::confidence(finding), weight::severity(finding));
     for (read, written) in read.iter().zip(written) {
         assert_eq!(weigh(read), weigh(&written), "{:?}", written.verdict);
