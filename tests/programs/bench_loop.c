@@ -12,7 +12,8 @@
  *                          of so many that it holds all the time
  *   getppid                a call that nobody traces
  *   getfl                  fcntl(F_GETFL), which makes no descriptor
- *   recvmsg                a message of one byte without control data, and the send before it
+ *   recvmsg recvmsg_udp    a message of one byte without control data, and the send before it,
+ *                          between Unix sockets or over loopback
  *   malloc                 an allocation of 64 bytes, given back at once
  *
  * Leaves nothing.
@@ -20,6 +21,7 @@
 #define _GNU_SOURCE
 #include <err.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdint.h>
@@ -117,15 +119,11 @@ static void do_getfl(size_t count, size_t held)
 		checked(fcntl(0, F_GETFL));
 }
 
-static void do_recvmsg(size_t count, size_t held)
+static void receive(size_t count, int ends[2])
 {
 	char byte = 0;
 	struct iovec into = { .iov_base = &byte, .iov_len = 1 };
-	int ends[2];
 
-	(void)held;
-	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) != 0)
-		err(99, "socketpair");
 	for (size_t i = 0; i < count; i++) {
 		struct msghdr message = { .msg_iov = &into, .msg_iovlen = 1 };
 
@@ -134,6 +132,33 @@ static void do_recvmsg(size_t count, size_t held)
 	}
 	close(ends[0]);
 	close(ends[1]);
+}
+
+static void do_recvmsg(size_t count, size_t held)
+{
+	int ends[2];
+
+	(void)held;
+	if (socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) != 0)
+		err(99, "socketpair");
+	receive(count, ends);
+}
+
+static void do_recvmsg_udp(size_t count, size_t held)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	struct sockaddr *place = (struct sockaddr *)&address;
+	socklen_t length = sizeof address;
+	int ends[2];
+
+	(void)held;
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ends[0] = checked(socket(AF_INET, SOCK_DGRAM, 0));
+	ends[1] = checked(socket(AF_INET, SOCK_DGRAM, 0));
+	checked(bind(ends[1], place, length));
+	checked(getsockname(ends[1], place, &length));
+	checked(connect(ends[0], place, length));
+	receive(count, ends);
 }
 
 static void do_malloc(size_t count, size_t held)
@@ -152,7 +177,8 @@ static const struct {
 } BODIES[] = {
 	{ "open", do_open },	   { "socket", do_socket }, { "mmap", do_mmap },
 	{ "dup", do_dup },	   { "getppid", do_getppid }, { "getfl", do_getfl },
-	{ "recvmsg", do_recvmsg }, { "malloc", do_malloc },
+	{ "recvmsg", do_recvmsg }, { "recvmsg_udp", do_recvmsg_udp },
+	{ "malloc", do_malloc },
 };
 
 static void *run_share(void *argument)

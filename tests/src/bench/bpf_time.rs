@@ -55,7 +55,7 @@ const MMAP: [&[&str]; 2] = [&["map", "unmap"], &["sys_exit_mmap", "sys_enter_mun
 const GETFL: [&[&str]; 2] = [&["acquire"], &["sys_exit_fcntl"]];
 const RECVMSG: [&[&str]; 2] = [&["acquire_message"], &["sys_exit_recvmsg"]];
 
-const CASES: [Case; 10] = [
+const CASES: [Case; 11] = [
     case(
         "open+close, no window",
         "open",
@@ -115,7 +115,15 @@ const CASES: [Case; 10] = [
     ),
     case("fcntl F_GETFL", "getfl", 0, Side::Window, GETFL, Some(60.0)),
     case(
-        "recvmsg without control data",
+        "recvmsg without control data, UDP",
+        "recvmsg_udp",
+        0,
+        Side::Window,
+        RECVMSG,
+        Some(90.0),
+    ),
+    case(
+        "recvmsg without control data, Unix",
         "recvmsg",
         0,
         Side::Window,

@@ -1,8 +1,8 @@
 //! Where and when figures were measured: without that they say nothing.
 
-use std::{fmt, fs, process::Command, thread};
+use std::{fmt, fs, process::Command, thread, time::Duration};
 
-use crate::bpf;
+use crate::{bpf, holds_within};
 
 /// The machine and the moment.
 #[derive(Debug)]
@@ -32,9 +32,15 @@ impl Host {
             commit: said("git", &["describe", "--always", "--dirty"]),
             quick,
             load,
-            programs: bpf::loaded().len(),
+            programs: others(),
         }
     }
+}
+
+/// Those of a memguard that has just ended go one by one.
+fn others() -> usize {
+    holds_within(Duration::from_secs(20), || bpf::loaded().is_empty());
+    bpf::loaded().len()
 }
 
 impl fmt::Display for Host {

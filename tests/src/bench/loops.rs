@@ -106,10 +106,15 @@ fn ratios(peer: Peer, times: &Times, bare: &Times) -> Vec<Row> {
 }
 
 /// Calls that end without a record: name, loop, target in nanoseconds where there is one.
-const OTHERS: [(&str, &str, Option<f64>); 4] = [
+const OTHERS: [(&str, &str, Option<f64>); 5] = [
     ("untraced call", "getppid", Some(30.0)),
     ("fcntl F_GETFL", "getfl", Some(60.0)),
-    ("recvmsg without control data", "recvmsg", Some(90.0)),
+    (
+        "recvmsg without control data, UDP",
+        "recvmsg_udp",
+        Some(90.0),
+    ),
+    ("recvmsg without control data, Unix", "recvmsg", Some(90.0)),
     ("open+close", "open", None),
 ];
 
