@@ -78,7 +78,16 @@ pub struct Layout {
     pub exit_group_dead: u32,
     /// Offset of `clone_flags` in the record of `task_newtask`.
     pub newtask_clone_flags: u32,
+    /// BTF id of a structure that begins with a number of eight bytes; 0 where the kernel has no
+    /// `bpf_rdonly_cast` (before 6.2).
+    pub word_type: u32,
+    /// BTF id of `bpf_rdonly_cast`, likewise.
+    pub rdonly_cast: u32,
 }
+
+/// Stands for `bpf_rdonly_cast` in the compiled programs: the number of a helper that no kernel
+/// has. Functions of the kernel are called by their BTF id, which the agent knows at load only.
+pub const RDONLY_CAST: u32 = 0x6d67_0001;
 
 /// System call numbers that the programs know, in `.rodata`: the [`crate::call::Call`] at its
 /// number, or zero. Longer than any architecture's table.
@@ -145,7 +154,7 @@ pub struct Settings {
     pub comms: [[u8; 16]; FILTERS],
 }
 
-const _: () = assert!(size_of::<Layout>() == 35 * 4, "Layout has a hole");
+const _: () = assert!(size_of::<Layout>() == 37 * 4, "Layout has a hole");
 const _: () = assert!(
     size_of::<Settings>() == 32 + 16 * FILTERS * 2,
     "Settings has a hole"

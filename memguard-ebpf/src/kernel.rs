@@ -6,8 +6,15 @@
 //! names up among all types of the kernel, more than a millisecond, on every path that loads it. So
 //! a program does that once, at its beginning, and programs that run rarely use [`probe`].
 
-use aya_ebpf::helpers::{bpf_get_current_task_btf, bpf_probe_read_kernel, bpf_probe_read_user};
-use memguard_common::event::{file_detail, socket_detail};
+use core::mem::MaybeUninit;
+
+use aya_ebpf::helpers::{
+    bpf_get_current_task_btf, bpf_probe_read_user, generated::bpf_probe_read_kernel,
+};
+use memguard_common::{
+    event::{file_detail, socket_detail},
+    settings::RDONLY_CAST,
+};
 
 use crate::{
     maps::layout,
@@ -20,11 +27,33 @@ fn load<T: Copy>(base: *const u8, offset: usize) -> T {
     peek(base.wrapping_add(offset).cast())
 }
 
-/// Reads kernel memory at a plain address.
+/// Reads kernel memory at a plain address: one, two, four or eight bytes, zero where it cannot be
+/// read.
 #[inline(always)]
-pub(crate) fn probe<T: Copy>(address: u64) -> Option<T> {
-    // SAFETY: the helper fails cleanly on any address.
-    unsafe { bpf_probe_read_kernel(address as *const T) }.ok()
+pub(crate) fn probe<T: Copy>(address: u64) -> T {
+    let word_type = layout!(word_type) as u32;
+    if word_type != 0 {
+        return glance(address, word_type);
+    }
+    let mut value = MaybeUninit::<T>::uninit();
+    let place = value.as_mut_ptr();
+    // SAFETY: the helper fails cleanly on any address, and then writes zeros.
+    unsafe {
+        bpf_probe_read_kernel(place.cast(), size_of::<T>() as u32, address as *const _);
+    }
+    peek(place)
+}
+
+/// Loads one, two, four or eight bytes at a plain address through a pointer to a structure that
+/// begins with a number: `bpf_rdonly_cast`, which moves a register. A load that faults gives zero.
+#[inline(always)]
+fn glance<T: Copy>(address: u64, word_type: u32) -> T {
+    // SAFETY: the agent replaces what the compiler makes of this by a call of the kernel's
+    // function.
+    let cast: unsafe extern "C" fn(u64, u32) -> *const T =
+        unsafe { core::mem::transmute(RDONLY_CAST as usize) };
+    // SAFETY: as above; the verifier checks every use of the result.
+    peek(unsafe { cast(address, word_type) })
 }
 
 /// The address behind a BTF pointer, which is no number: what is read from a slot of the stack that
@@ -89,7 +118,7 @@ impl Task {
     /// Threads of the group that have not begun to exit.
     #[inline(always)]
     pub(crate) fn live_threads(self) -> u32 {
-        self.signal(layout!(signal_live)).unwrap_or(0)
+        self.signal(layout!(signal_live))
     }
 
     /// Whether the whole group is ending, by `exit_group` or a fatal signal: `SIGNAL_GROUP_EXIT`,
@@ -97,29 +126,27 @@ impl Task {
     #[inline(always)]
     pub(crate) fn is_group_exiting(self) -> bool {
         const SIGNAL_GROUP_EXIT: u32 = 4;
-        let flags: Option<u32> = self.signal(layout!(signal_flags));
-        flags.is_some_and(|flags| flags & SIGNAL_GROUP_EXIT != 0)
+        self.signal::<u32>(layout!(signal_flags)) & SIGNAL_GROUP_EXIT != 0
     }
 
     /// Whether another thread of the group waits for all others to end, to become another program:
     /// <https://github.com/torvalds/linux/blob/v6.18/fs/exec.c#L887>
     #[inline(always)]
     pub(crate) fn is_exec_awaited(self) -> bool {
-        let waiting: Option<u64> = self.signal(layout!(signal_exec_task));
-        waiting.is_some_and(|waiting| waiting != 0)
+        self.signal::<u64>(layout!(signal_exec_task)) != 0
     }
 
     /// A field of the `signal_struct`, for programs that run rarely.
     #[inline(always)]
-    fn signal<T: Copy>(self, offset: usize) -> Option<T> {
+    fn signal<T: Copy>(self, offset: usize) -> T {
         let signal = self.read(layout!(task_signal));
-        probe(signal.wrapping_add(offset as u64))
+        field(signal, offset)
     }
 
     /// A pointer field as a number, zero where it is null, for programs that run rarely.
     #[inline(always)]
     fn read(self, offset: usize) -> u64 {
-        probe(self.pointer.wrapping_add(offset) as u64).unwrap_or(0)
+        probe(self.pointer.wrapping_add(offset) as u64)
     }
 
     /// The address space; `None` for a task that has given it up.
@@ -143,11 +170,12 @@ impl Task {
 
     /// `arg_start` and `arg_end`: where the arguments lie in user memory.
     #[inline(always)]
-    pub(crate) fn arguments(self) -> Option<(u64, u64)> {
+    pub(crate) fn arguments(self) -> (u64, u64) {
         let space = self.space_address();
-        let start = probe(space.wrapping_add(layout!(mm_arg_start) as u64))?;
-        let end = probe(space.wrapping_add(layout!(mm_arg_end) as u64))?;
-        Some((start, end))
+        (
+            field(space, layout!(mm_arg_start)),
+            field(space, layout!(mm_arg_end)),
+        )
     }
 
     /// The descriptor table; `None` for a task that has given it up.
@@ -210,7 +238,7 @@ impl Table {
             return None;
         }
         let array: u64 = load(fdt, layout!(fdt_fd));
-        let file: u64 = probe(array.wrapping_add(u64::from(fd) * 8))?;
+        let file: u64 = probe(array.wrapping_add(u64::from(fd) * 8));
         (file != 0).then_some(file)
     }
 
@@ -225,37 +253,48 @@ impl Table {
     }
 }
 
-/// What an open file is, see [`file_detail`]; zero where it cannot be read any more.
+/// What an open file is, see [`file_detail`].
 #[inline(always)]
 pub(crate) fn describe(file: u64) -> u64 {
-    mode(file).map_or(0, |mode| {
-        let kind = mode & S_IFMT;
-        let socket = if kind == S_IFSOCK {
-            socket(file).unwrap_or(0)
-        } else {
-            0
-        };
-        file_detail(kind, socket)
-    })
+    let inode: u64 = field(file, layout!(file_inode));
+    let kind = field::<u16>(inode, layout!(inode_mode)) & S_IFMT;
+    let socket = if kind == S_IFSOCK { socket(file) } else { 0 };
+    file_detail(kind, socket)
 }
 
 const S_IFMT: u16 = 0o170_000;
 const S_IFSOCK: u16 = 0o140_000;
 
+/// Whether messages received on it are known to carry no descriptors: only Unix sockets' do, see
+/// `__scm_send`, <https://github.com/torvalds/linux/blob/v6.18/net/core/scm.c#L163>. Not asked where
+/// it takes longer than a look at the message.
 #[inline(always)]
-fn mode(file: u64) -> Option<u16> {
-    let inode: u64 = probe(file.wrapping_add(layout!(file_inode) as u64))?;
-    probe(inode.wrapping_add(layout!(inode_mode) as u64))
+pub(crate) fn carries_no_descriptors(file: u64) -> bool {
+    const AF_UNIX: u16 = 1;
+    if layout!(word_type) == 0 {
+        return false;
+    }
+    let inode: u64 = field(file, layout!(file_inode));
+    let mode: u16 = field(inode, layout!(inode_mode));
+    let socket: u64 = field(file, layout!(file_private_data));
+    let sock: u64 = field(socket, layout!(socket_sk));
+    let family: u16 = field(sock, layout!(sock_family));
+    mode & S_IFMT == S_IFSOCK && family > AF_UNIX
 }
 
 #[inline(always)]
-fn socket(file: u64) -> Option<u64> {
-    let socket: u64 = probe(file.wrapping_add(layout!(file_private_data) as u64))?;
-    let sock: u64 = probe(socket.wrapping_add(layout!(socket_sk) as u64))?;
-    let family = probe(sock.wrapping_add(layout!(sock_family) as u64))?;
-    let kind = probe(sock.wrapping_add(layout!(sock_type) as u64))?;
-    let protocol = probe(sock.wrapping_add(layout!(sock_protocol) as u64))?;
-    Some(socket_detail(family, kind, protocol))
+fn socket(file: u64) -> u64 {
+    let socket: u64 = field(file, layout!(file_private_data));
+    let sock = field(socket, layout!(socket_sk));
+    let kind = field(sock, layout!(sock_type));
+    let protocol = field(sock, layout!(sock_protocol));
+    socket_detail(field(sock, layout!(sock_family)), kind, protocol)
+}
+
+/// A field of a structure that is known by its address.
+#[inline(always)]
+fn field<T: Copy>(structure: u64, offset: usize) -> T {
+    probe(structure.wrapping_add(offset as u64))
 }
 
 /// Reads the caller's memory; `None` where it cannot be read.

@@ -129,6 +129,8 @@ pub(crate) static LAYOUT: Layout = Layout {
     uring_close_slot: 0,
     exit_group_dead: 0,
     newtask_clone_flags: 0,
+    word_type: 0,
+    rdonly_cast: 0,
 };
 
 /// Which call a system call number is, set at load for the running architecture.

@@ -6,7 +6,7 @@ use memguard_common::stats::Stat;
 use super::fresh::Success;
 use crate::{
     emit::{add, charge, count},
-    kernel::user,
+    kernel::{carries_no_descriptors, user},
 };
 
 /// Most control messages looked at in one message.
@@ -27,6 +27,12 @@ fn acquire_message(context: TracePointContext) {
     let Some(success) = Success::take(&context) else {
         return;
     };
+    // Another socket may have got the number while the call waited; then what was received is found
+    // by comparing with `/proc`.
+    let socket = success.table.file(success.arguments.first() as u32);
+    if socket.is_some_and(carries_no_descriptors) {
+        return count(Stat::Failed);
+    }
     let message = success.arguments.second();
     let control = user::<[u64; 2]>(message.wrapping_add(CONTROL));
     match control.and_then(|[control, length]| carrier(control, length)) {

@@ -79,7 +79,7 @@ fn read(request: u64, offset: usize) -> Option<u32> {
     if offset == ABSENT as usize {
         return None;
     }
-    probe(request.wrapping_add(offset as u64))
+    Some(probe(request.wrapping_add(offset as u64)))
 }
 
 /// `io_uring:io_uring_complete`. A multishot `accept` completes again and again.

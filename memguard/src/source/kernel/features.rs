@@ -116,6 +116,7 @@ pub fn format(tracefs: &Path, category: &str, name: &str) -> io::Result<Format> 
 pub fn layout() -> Result<Layout, LayoutError> {
     let btf = read_btf().map_err(LayoutError::Btf)?;
     let at = |path: &str| offset(&btf, path);
+    let (word_type, rdonly_cast) = cast(&btf).unwrap_or_default();
     Ok(Layout {
         task_files: at("task_struct.files")?,
         task_tgid: at("task_struct.tgid")?,
@@ -153,7 +154,20 @@ pub fn layout() -> Result<Layout, LayoutError> {
         uring_close_slot: at("io_close.file_slot").unwrap_or(ABSENT),
         exit_group_dead: 0,
         newtask_clone_flags: 0,
+        word_type,
+        rdonly_cast,
     })
+}
+
+/// Ids of a structure whose first field is a number of eight bytes, and of `bpf_rdonly_cast`.
+fn cast(btf: &Btf) -> Option<(u32, u32)> {
+    let id = |name: &str, wanted: fn(&Type) -> bool| {
+        let types = btf.resolve_types_by_name(name).ok()?;
+        let at = types.iter().position(wanted)?;
+        btf.resolve_ids_by_name(name).ok()?.get(at).copied()
+    };
+    let function = id("bpf_rdonly_cast", |it| matches!(it, Type::Func(_)))?;
+    Some((id("pt_regs", is_struct)?, function))
 }
 
 /// Mapped where the kernel allows that (since 6.16), which parses only what is asked for; else read

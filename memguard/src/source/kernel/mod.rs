@@ -2,6 +2,7 @@
 //!
 //! [`features`] are facts, [`plan`] decides, this module does. It is the only one that knows aya.
 
+mod cast;
 #[cfg(feature = "debug-log")]
 mod debug_log;
 pub mod faults;
@@ -192,13 +193,18 @@ impl Kernel {
     /// Loads the maps and the programs of the plan; nothing is attached yet, and nothing is
     /// watched.
     pub fn load(layout: Layout, plan: &Plan, sizes: Sizes) -> Result<Self, KernelError> {
-        // Writing the log takes longer than verifying; it is wanted only of what is refused.
-        match Self::load_with(layout, plan, sizes, VerifierLogLevel::DISABLE) {
-            Err(KernelError::Program { .. }) => {
-                Self::load_with(layout, plan, sizes, VerifierLogLevel::VERBOSE)
-            }
-            other => other,
-        }
+        // Writing the log takes longer than verifying; it is wanted only of what is refused. A
+        // kernel that knows the cast may refuse it none the less, where it does not compile
+        // programs.
+        let plain = cast::without(layout);
+        [
+            (layout, VerifierLogLevel::DISABLE),
+            (plain, VerifierLogLevel::DISABLE),
+        ]
+        .into_iter()
+        .map(|(layout, log)| Self::load_with(layout, plan, sizes, log))
+        .find(|result| !matches!(result, Err(KernelError::Program { .. })))
+        .unwrap_or_else(|| Self::load_with(plain, plan, sizes, VerifierLogLevel::VERBOSE))
     }
 
     fn load_with(
@@ -207,6 +213,7 @@ impl Kernel {
         sizes: Sizes,
         log: VerifierLogLevel,
     ) -> Result<Self, KernelError> {
+        let object = cast::resolved(object(), layout.rdonly_cast);
         let layout = LayoutBytes(layout);
         let numbers = plan::call_numbers();
         let shift = sizes.window_bytes.trailing_zeros();
@@ -223,7 +230,7 @@ impl Kernel {
             .map_max_entries("WINDOWS", elements)
             .map_max_entries("RING", sizes.ring_bytes)
             .map_max_entries("WATCHED", sizes.watched())
-            .load(object().as_ref())
+            .load(&object)
             .map_err(|error| KernelError::Load(Box::new(error)))?;
         load::programs(&mut ebpf, &plan.programs())?;
         Self::assemble(ebpf, sizes)
