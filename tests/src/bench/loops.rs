@@ -1,5 +1,5 @@
 //! What a process notices: loops of calls under memguard and under its peers, as a ratio to the
-//! same loops alone in the same round, and what calls cost that memguard has no business with.
+//! same loops alone in the same round.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,6 @@ use super::{
 
 const ROUNDS: usize = 10;
 const PAIRS: u64 = 20_000;
-const CALLS: u64 = 500_000;
 
 /// The call, and by how many threads.
 const PAIRED: [(&str, &str, u32); 6] = [
@@ -103,56 +102,4 @@ fn ratios(peer: Peer, times: &Times, bare: &Times) -> Vec<Row> {
         }
     }
     rows
-}
-
-/// Calls that end without a record: name, loop, target in nanoseconds where there is one.
-const OTHERS: [(&str, &str, Option<f64>); 5] = [
-    ("untraced call", "getppid", Some(30.0)),
-    ("fcntl F_GETFL", "getfl", Some(60.0)),
-    (
-        "recvmsg without control data, UDP",
-        "recvmsg_udp",
-        Some(90.0),
-    ),
-    ("recvmsg without control data, Unix", "recvmsg", Some(90.0)),
-    ("open+close", "open", None),
-];
-
-/// The section `calls`: what each call takes longer while memguard is attached, in a process that
-/// it watches and in one that it does not.
-pub(super) fn calls(options: &Options) -> Vec<Row> {
-    let mut taken = [const { [const { Vec::new() }; 2] }; OTHERS.len()];
-    let mut loopers = [Looper::start(), Looper::start()];
-    for _ in 0..options.rounds(ROUNDS) {
-        let before = once(options, &mut loopers);
-        let agent = Agent::of_process(loopers[0].pid(), &[]);
-        let during = once(options, &mut loopers);
-        agent.leave();
-        for (taken, (before, during)) in taken.iter_mut().zip(before.iter().zip(&during)) {
-            for (side, taken) in taken.iter_mut().enumerate() {
-                taken.push(during[side] - before[side]);
-            }
-        }
-    }
-    let rows = OTHERS
-        .iter()
-        .zip(&taken)
-        .flat_map(|((name, _, target), taken)| {
-            let sides = ["watched process", "other process"].iter().zip(taken);
-            sides.map(move |(side, taken)| {
-                let row = Row::new(format!("{name}, {side}"), "ns more", taken).against(0.0);
-                target.iter().fold(row, |row, limit| row.at_most(*limit))
-            })
-        });
-    rows.collect()
-}
-
-/// Nanoseconds of each call in both processes.
-fn once(options: &Options, loopers: &mut [Looper; 2]) -> [[f64; 2]; OTHERS.len()] {
-    OTHERS.map(|(_, what, _)| {
-        let usual = if what == "open" { PAIRS } else { CALLS };
-        loopers
-            .each_mut()
-            .map(|looper| looper.run(Loop::new(what, options.count(usual))).cpu)
-    })
 }

@@ -7,6 +7,7 @@
 
 mod agent;
 mod bpf_time;
+mod calls;
 mod document;
 mod held;
 mod host;
@@ -75,7 +76,7 @@ type Section = (&'static str, fn(&Options) -> Vec<Row>);
 /// What tells most in the shortest time comes first, for who has to end a run early.
 const SECTIONS: [Section; 10] = [
     ("bpf", bpf_time::measure),
-    ("calls", loops::calls),
+    ("calls", calls::measure),
     ("loops", loops::measure),
     ("start", start::measure),
     ("agent", idle::measure),
