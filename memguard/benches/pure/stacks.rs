@@ -8,7 +8,7 @@ use memguard::{
         ids::{ProcessId, Stamp, TableId},
         origin::Window,
     },
-    origin::{Answer, Origins, Subject, Work},
+    origin::{Answer, ModuleSource, Origins, Subject, Work},
     source::procfs::Procfs,
 };
 use tokio::runtime::{Builder, Runtime};
@@ -27,7 +27,7 @@ pub(crate) struct Stacks {
 impl Stacks {
     pub(crate) fn start() -> Self {
         Self {
-            origins: Origins::start(Box::new(|_| {}), "/proc".into()).unwrap(),
+            origins: Origins::start(ModuleSource::asked(|_| {}), "/proc".into()).unwrap(),
             process: Procfs::new("/proc").identity(std::process::id()).unwrap(),
             runtime: Builder::new_current_thread().build().unwrap(),
         }

@@ -32,7 +32,7 @@ mod testing;
 mod tests;
 
 use std::{
-    io,
+    fmt, io,
     path::PathBuf,
     sync::{
         Arc,
@@ -61,9 +61,36 @@ pub const REQUESTS: usize = 1024;
 /// Most answers that wait to be taken; the threads wait then.
 const ANSWERS: usize = 4096;
 
-/// Gives everything that the side-band holds, in any order, to its argument. Called by the
-/// unwinding thread before each batch of windows, and ten times a second where there are none.
-pub type ModuleSource = Box<dyn FnMut(&mut dyn FnMut(ModuleEvent)) + Send>;
+/// Gives everything that the side-band holds, in any order, to its argument.
+pub type ReadModules = Box<dyn FnMut(&mut dyn FnMut(ModuleEvent)) + Send>;
+
+/// The side-band, as the unwinding thread sees it.
+pub struct ModuleSource {
+    /// Called before each batch of windows, and now and then.
+    pub read: ReadModules,
+    /// Returns when there is so much to read that it should not wait; called by a thread of its
+    /// own, which ends with the process. Where there is none, `read` is called ten times a second.
+    pub wait: Option<Box<dyn FnMut() + Send>>,
+}
+
+impl fmt::Debug for ModuleSource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ModuleSource")
+            .field("waits", &self.wait.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl ModuleSource {
+    /// To be asked again and again.
+    pub fn asked(read: impl FnMut(&mut dyn FnMut(ModuleEvent)) + Send + 'static) -> Self {
+        Self {
+            read: Box::new(read),
+            wait: None,
+        }
+    }
+}
 
 /// What a window is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,7 +188,7 @@ struct Counters {
 /// The agent's end. Dropping it ends the threads, and with them the process that names.
 #[derive(Debug)]
 pub struct Origins {
-    tasks: Sender<Task>,
+    tasks: Arc<Sender<Task>>,
     answers: Receiver<Answer>,
     counters: Arc<Counters>,
     barriers: u64,

@@ -65,7 +65,7 @@ fn named(answer: Answer) -> (u64, Vec<Arc<NamedStack>>) {
 
 #[test]
 fn windows_become_stacks_and_barriers_come_in_their_order() {
-    let mut origins = start(Box::new(|_| {}));
+    let mut origins = start(ModuleSource::asked(|_| {}));
     for fd in 0..3 {
         assert!(origins.unwind(work(fd, own(), 5)));
     }
@@ -95,7 +95,7 @@ fn reason(origins: &mut Origins, process: ProcessId, stamp: u64) -> Option<Incom
 fn a_process_that_has_gone_is_known_from_the_side_band_alone() {
     let (sender, events) = mpsc::channel();
     let source = move |take: &mut dyn FnMut(ModuleEvent)| events.try_iter().for_each(take);
-    let mut origins = start(Box::new(source));
+    let mut origins = start(ModuleSource::asked(source));
     let gone = ProcessId {
         tgid: u32::MAX,
         start_ticks: 5,
@@ -138,7 +138,7 @@ fn a_queue_that_is_full_refuses_and_counts() {
         // The thread waits here with what it has taken; when the test is over it goes on.
         assert!(wait.recv().is_err());
     };
-    let mut origins = start(Box::new(source));
+    let mut origins = start(ModuleSource::asked(source));
     let taken = (0..WINDOWS + 100).filter(|_| origins.unwind(work(1, own(), 5)));
     let taken = taken.count();
     assert_eq!(taken, WINDOWS);
@@ -156,7 +156,7 @@ fn dropping_it_ends_the_threads() {
     let source = move |_: &mut dyn FnMut(ModuleEvent)| {
         let _kept = &ended;
     };
-    let mut origins = start(Box::new(source));
+    let mut origins = start(ModuleSource::asked(source));
     for fd in 0..10 {
         origins.unwind(work(fd, own(), 5));
     }

@@ -5,7 +5,7 @@ use std::{
     path::PathBuf,
     rc::Rc,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU64, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
@@ -14,7 +14,7 @@ use std::{
 };
 
 use super::{
-    Answer, Counters, ModuleSource, Work, add,
+    Answer, Counters, ModuleSource, ReadModules, Work, add,
     aside::Aside,
     image::Images,
     layout::Layout,
@@ -35,9 +35,12 @@ use crate::{
 /// Tasks that are taken at most before the side-band is read again.
 const BATCH: usize = 256;
 
-/// How long the side-band is left alone where there is nothing to unwind: its rings must not
-/// overflow.
+/// How long the side-band is left alone where there is nothing to unwind and nobody rings: its
+/// rings must not overflow.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How long where somebody rings. Not for ever: whoever reads also sees that CPUs came online.
+const LONG_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often a list of modules is tried to be completed: of the process and its parents.
 const TRIES: usize = 8;
@@ -53,6 +56,8 @@ pub(super) enum Task {
         process: ProcessId,
     },
     Forget(ProcessId),
+    /// The side-band has much to read.
+    Look,
 }
 
 /// Starts the thread; it ends when the sender is dropped, or nobody takes answers.
@@ -62,11 +67,19 @@ pub(super) fn start(
     names: Sender<naming::Request>,
     answers: tokio::sync::mpsc::Sender<Answer>,
     counters: Arc<Counters>,
-) -> io::Result<Sender<Task>> {
+) -> io::Result<Arc<Sender<Task>>> {
     let (sender, tasks) = mpsc::channel();
+    let sender = Arc::new(sender);
+    let ModuleSource { read, wait } = modules;
+    let pause = if wait.is_some() { LONG_PAUSE } else { PAUSE };
+    if let Some(wait) = wait {
+        let sender = Arc::downgrade(&sender);
+        let run = move || ring(wait, &sender);
+        thread::Builder::new().name("side-band".into()).spawn(run)?;
+    }
     let run = move || {
         Worker {
-            sideband: modules,
+            sideband: read,
             modules: Modules::default(),
             unwinder: Unwinder::new(Images::new(procfs.clone())),
             procfs,
@@ -76,14 +89,25 @@ pub(super) fn start(
             answers,
             counters,
         }
-        .run(&tasks);
+        .run(&tasks, pause);
     };
     thread::Builder::new().name("origins".into()).spawn(run)?;
     Ok(sender)
 }
 
+/// Tells the worker to look, as long as there is one.
+fn ring(mut wait: Box<dyn FnMut() + Send>, worker: &Weak<Sender<Task>>) {
+    loop {
+        wait();
+        let told = worker.upgrade().map(|worker| worker.send(Task::Look));
+        if !matches!(told, Some(Ok(()))) {
+            return;
+        }
+    }
+}
+
 struct Worker {
-    sideband: ModuleSource,
+    sideband: ReadModules,
     modules: Modules,
     unwinder: Unwinder,
     procfs: PathBuf,
@@ -95,8 +119,8 @@ struct Worker {
 }
 
 impl Worker {
-    fn run(mut self, tasks: &Receiver<Task>) {
-        while let Some(batch) = take(tasks) {
+    fn run(mut self, tasks: &Receiver<Task>, pause: Duration) {
+        while let Some(batch) = take(tasks, pause) {
             self.read_sideband();
             for task in batch {
                 if !self.perform(task) {
@@ -130,6 +154,8 @@ impl Worker {
                 self.modules.forget(process.tgid);
                 return true;
             }
+            // Was done before this batch.
+            Task::Look => return true,
         };
         self.answers.blocking_send(answer).is_ok()
     }
@@ -229,8 +255,8 @@ impl Worker {
 }
 
 /// Waits for tasks and takes what is there; `None` when there will be no more.
-fn take(tasks: &Receiver<Task>) -> Option<Vec<Task>> {
-    let first = match tasks.recv_timeout(PAUSE) {
+fn take(tasks: &Receiver<Task>, pause: Duration) -> Option<Vec<Task>> {
+    let first = match tasks.recv_timeout(pause) {
         Ok(task) => task,
         Err(RecvTimeoutError::Timeout) => return Some(Vec::new()),
         Err(RecvTimeoutError::Disconnected) => return None,

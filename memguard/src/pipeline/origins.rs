@@ -14,7 +14,7 @@ use crate::{
         ids::{ProcessId, Stamp},
         origin::{NamedStack, Origin, StackId},
     },
-    origin::{Answer, Origins, Subject, Work, application},
+    origin::{Answer, ModuleSource, Origins, Subject, Work, application},
     source::kernel::sideband::Sideband,
     touches::Touch,
 };
@@ -69,11 +69,19 @@ impl Stacks {
             Ok(sideband) => (Some(sideband), None),
             Err(error) => (None, Some(("perf side-band".to_owned(), error.to_string()))),
         };
-        let modules = Box::new(move |take: &mut dyn FnMut(_)| {
+        // Where one cannot wait for it, it is read more often.
+        let waiter = sideband
+            .as_ref()
+            .and_then(|sideband| sideband.waiter().ok());
+        let read = move |take: &mut dyn FnMut(_)| {
             if let Some(sideband) = &mut sideband {
                 sideband.drain(take);
             }
-        });
+        };
+        let modules = ModuleSource {
+            read: Box::new(read),
+            wait: waiter.map(|waiter| Box::new(move || waiter.wait()) as Box<_>),
+        };
         let origins = Origins::start(modules, "/proc".into());
         let origins = origins
             .inspect_err(|error| missing = Some(("origins".to_owned(), error.to_string())))

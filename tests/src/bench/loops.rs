@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Options, Row,
-    agent::Agent,
-    looper::{Loop, Looper, Took},
+    looper::{Loop, Took},
     peers::Peer,
 };
 

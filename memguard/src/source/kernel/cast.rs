@@ -52,7 +52,10 @@ mod tests {
         let helper = [0x85, 0, 0, 0, 0x05, 0, 0, 0];
         let object = [helper, placeholder, helper].concat();
         let call = [0x85, 0x20, 0, 0, 0x39, 0x30, 0, 0];
-        assert_eq!(resolved(object.clone(), 12345), [helper, call, helper].concat());
+        assert_eq!(
+            resolved(object.clone(), 12345),
+            [helper, call, helper].concat()
+        );
         assert_eq!(resolved(object, 0), [helper, NOTHING, helper].concat());
     }
 

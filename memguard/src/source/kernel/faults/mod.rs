@@ -43,6 +43,7 @@ const EVENT: Event = Event {
         .every(PERIOD)
         .copying(REGISTERS, STACK),
     ring_bytes: DATA,
+    full_bytes: DATA,
     too_old: "",
 };
 

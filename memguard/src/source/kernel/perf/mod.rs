@@ -9,10 +9,14 @@ mod attributes;
 pub mod records;
 mod ring;
 
-use std::{io, time::Duration};
+use std::{io, os::fd::OwnedFd, thread, time::Duration};
 
 use aya::util::online_cpus;
-use rustix::io::Errno;
+use rustix::{
+    buffer::spare_capacity,
+    event::epoll::{self, CreateFlags, EventData, EventFlags},
+    io::Errno,
+};
 
 pub use self::attributes::{Attributes, flag, sample};
 use self::ring::Ring;
@@ -23,6 +27,9 @@ use crate::model::ids::Stamp;
 /// empty ring. One that goes and comes back in between is missed.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// At most so often who waits is woken: in this time a CPU does not fill what is left of a ring.
+const REST: Duration = Duration::from_millis(20);
+
 /// What to open.
 #[derive(Clone, Copy, Debug)]
 pub struct Event {
@@ -32,6 +39,8 @@ pub struct Event {
     pub attributes: Attributes,
     /// Room for records on each CPU; a power of two.
     pub ring_bytes: usize,
+    /// So many bytes on one CPU wake who waits.
+    pub full_bytes: usize,
     /// What to say where the kernel does not know something of this.
     pub too_old: &'static str,
 }
@@ -41,6 +50,8 @@ pub struct Event {
 pub struct Rings {
     event: Event,
     all: Vec<Ring>,
+    /// All of them, for who waits.
+    ready: OwnedFd,
     /// What was taken from a ring and is being decoded.
     bytes: Vec<u8>,
     looked: Stamp,
@@ -51,8 +62,9 @@ impl Rings {
     /// `kernel.perf_event_paranoid` of 0 or less; the error says what is missing.
     pub fn open(event: Event) -> io::Result<Self> {
         let mut rings = Vec::new();
+        let ready = epoll::create(CreateFlags::CLOEXEC)?;
         for cpu in cpus()? {
-            match Ring::open(&event.attributes, event.ring_bytes, cpu) {
+            match open(&event, cpu, &ready) {
                 // It went offline since the list was read.
                 Err(error) if error.raw_os_error() == Some(Errno::NODEV.raw_os_error()) => {}
                 ring => rings.push(ring.map_err(|error| explain(&event, cpu, &error))?),
@@ -65,6 +77,7 @@ impl Rings {
         Ok(Self {
             event,
             all: rings,
+            ready,
             bytes: Vec::with_capacity(event.ring_bytes),
             looked: now(),
         })
@@ -85,6 +98,11 @@ impl Rings {
         self.follow_cpus(take);
     }
 
+    /// Waits in another thread than the one that drains.
+    pub fn waiter(&self) -> io::Result<Waiter> {
+        self.ready.try_clone().map(Waiter)
+    }
+
     /// Memory of the rings in the kernel.
     pub fn bytes(&self) -> u64 {
         self.all.iter().map(Ring::bytes).sum()
@@ -100,15 +118,41 @@ impl Rings {
         let Ok(online) = cpus() else {
             return;
         };
-        let Self { event, all, .. } = self;
+        let Self {
+            event, all, ready, ..
+        } = self;
         all.retain(|ring| online.contains(&ring.cpu()));
         for cpu in online {
             if !all.iter().any(|ring| ring.cpu() == cpu) {
-                all.extend(Ring::open(&event.attributes, event.ring_bytes, cpu).ok());
+                all.extend(open(event, cpu, ready).ok());
                 take(None);
             }
         }
     }
+}
+
+/// Waits for rings to fill.
+#[derive(Debug)]
+pub struct Waiter(OwnedFd);
+
+impl Waiter {
+    /// Until one is as full as [`Event::full_bytes`] says; rings tell it once, and again after that
+    /// many more.
+    pub fn wait(&self) {
+        let mut full = Vec::with_capacity(8);
+        if epoll::wait(&self.0, spare_capacity(&mut full), None).is_err() {
+            // A signal, or nothing to wait for: then it is as if nobody waited.
+        }
+        // A CPU that has gone tells it all the time.
+        thread::sleep(REST);
+    }
+}
+
+/// The ring of a CPU, among those that are waited for.
+fn open(event: &Event, cpu: u32, ready: &OwnedFd) -> io::Result<Ring> {
+    let ring = Ring::open(&event.attributes, event.ring_bytes, event.full_bytes, cpu)?;
+    epoll::add(ready, ring.event(), EventData::new_u64(0), EventFlags::IN)?;
+    Ok(ring)
 }
 
 fn cpus() -> io::Result<Vec<u32>> {
@@ -149,6 +193,7 @@ mod tests {
             name: "example",
             attributes: Attributes::software(0, 0, 0),
             ring_bytes: 4096,
+            full_bytes: 4096,
             too_old: ": older than 5.12",
         };
         for (errno, expected) in [

@@ -3,7 +3,7 @@
 
 use std::{
     io,
-    os::fd::{AsFd as _, OwnedFd},
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     sync::atomic::{
         AtomicU64,
         Ordering::{Acquire, Relaxed, Release},
@@ -32,26 +32,36 @@ pub(super) struct Ring {
     /// Bytes for records.
     data: usize,
     /// Open for as long as records are wanted.
-    _event: OwnedFd,
+    event: OwnedFd,
 }
 
 impl Ring {
-    /// Of a CPU that is online, with room for `data` bytes of records: a power of two.
-    pub(super) fn open(attributes: &Attributes, data: usize, cpu: u32) -> io::Result<Self> {
-        // Nobody sleeps on the event, so it wakes as seldom as it can.
-        let event = attributes.waking_at(data as u32).open(cpu)?;
+    /// Of a CPU that is online, with room for `data` bytes of records: a power of two. At `full`
+    /// unread ones it wakes who waits for it.
+    pub(super) fn open(
+        attributes: &Attributes,
+        data: usize,
+        full: usize,
+        cpu: u32,
+    ) -> io::Result<Self> {
+        let event = attributes.waking_at(full as u32).open(cpu)?;
         let lead = page_size();
         Ok(Self {
             cpu,
             memory: Mapping::new(event.as_fd(), lead + data)?,
             lead: lead / WORD,
             data,
-            _event: event,
+            event,
         })
     }
 
     pub(super) fn cpu(&self) -> u32 {
         self.cpu
+    }
+
+    /// What to wait for.
+    pub(super) fn event(&self) -> BorrowedFd<'_> {
+        self.event.as_fd()
     }
 
     /// Memory in the kernel.

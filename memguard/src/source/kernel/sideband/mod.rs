@@ -13,14 +13,15 @@ mod tests;
 
 use std::io;
 
+pub use super::perf::Waiter;
 use super::perf::{Attributes, Event, Rings, flag, sample};
 use crate::model::origin::ModuleEvent;
 
 /// Bytes for records. A process that runs `true` takes 544 from its fork to its end, one that only
 /// forks 80: this holds 240 of the first kind, a quarter of a second of what a CPU of the project's
-/// machines can start, so who drains ten times a second loses nothing. It is a quarter of what
-/// `kernel.perf_event_mlock_kb` lets every user lock for each CPU without `CAP_IPC_LOCK`, and
-/// leaves room for others.
+/// machines can start, so who drains when a quarter is full, or ten times a second, loses nothing.
+/// It is a quarter of what `kernel.perf_event_mlock_kb` lets every user lock for each CPU without
+/// `CAP_IPC_LOCK`, and leaves room for others.
 const DATA: usize = 128 * 1024;
 
 /// `PERF_COUNT_SW_DUMMY`.
@@ -44,6 +45,7 @@ const EVENT: Event = Event {
     name: "perf side-band",
     attributes: Attributes::software(DUMMY, sample::TIME, FLAGS),
     ring_bytes: DATA,
+    full_bytes: DATA / 4,
     too_old: ": the kernel may be older than 5.12, which knows no build ids here",
 };
 
@@ -72,6 +74,11 @@ impl Sideband {
             Some(bytes) => records::decode(bytes, take),
             None => take(ModuleEvent::Lost { count: 1 }),
         });
+    }
+
+    /// Waits in another thread than the one that drains.
+    pub fn waiter(&self) -> io::Result<Waiter> {
+        self.rings.waiter()
     }
 
     /// Memory of the rings in the kernel.
