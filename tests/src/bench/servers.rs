@@ -1,5 +1,6 @@
 //! What users of real servers notice: throughput and the slowest hundredth of answers, without
-//! memguard, with `watch -p` and with `watch -a`, one after the other in every round.
+//! memguard, with `watch -p` and with `watch -a`, one after the other in every round; and what the
+//! servers' own CPU time says of the same, which others on the machine do not change.
 
 use std::{
     collections::BTreeMap,
@@ -10,13 +11,14 @@ use std::{
 use super::{Options, Row, agent::Agent};
 use crate::{
     Driven, Nginx, Postgres, Redis,
+    guard::children,
     nginx::free_port,
     programs::{on_path, sources},
 };
 
 const ROUNDS: usize = 10;
 /// Of each load in each round.
-const SECONDS: &str = "1";
+const SECONDS: u16 = 1;
 /// Requests of `redis-benchmark`, which counts them and not the time.
 const REQUESTS: u64 = 50_000;
 
@@ -28,6 +30,9 @@ const ANEW: [&str; 2] = ["-H", "Connection: close"];
 struct Served {
     per_second: f64,
     p99: f64,
+    requests: f64,
+    /// Of the server, in ticks, for a request.
+    cpu: f64,
 }
 
 /// Who watches meanwhile.
@@ -44,11 +49,15 @@ const ALL: [Watching; 3] = [Watching::Nobody, Watching::Processes, Watching::Hos
 pub(super) fn measure(options: &Options) -> Vec<Row> {
     let servers = Servers::start(options);
     let mut served: BTreeMap<(&str, Watching), Vec<Served>> = BTreeMap::new();
-    for _ in 0..options.rounds(ROUNDS) {
-        for watching in ALL {
+    for round in 0..options.rounds(ROUNDS) {
+        // Who comes first finds the machine colder.
+        for turn in 0..ALL.len() {
+            let watching = ALL[(round + turn) % ALL.len()];
             let agent = servers.watched_by(watching);
-            for (name, load) in servers.loads() {
-                served.entry((name, watching)).or_default().push(load());
+            for load in servers.loads() {
+                let figures = load.run();
+                let all = served.entry((load.name, watching)).or_default();
+                all.push(figures);
             }
             if let Some(agent) = agent {
                 agent.leave();
@@ -58,7 +67,7 @@ pub(super) fn measure(options: &Options) -> Vec<Row> {
     let rows = servers
         .loads()
         .into_iter()
-        .flat_map(|(name, _)| rows(name, &served));
+        .flat_map(|load| rows(load.name, &served));
     rows.chain(servers.missing.iter().cloned()).collect()
 }
 
@@ -78,11 +87,20 @@ fn rows(name: &'static str, served: &BTreeMap<(&str, Watching), Vec<Served>>) ->
             .map(|(traced, bare)| traced.p99 / bare.p99)
             .collect();
         let slower = Row::new(format!("{name}: p99 with {option}"), "× bare", &slower);
+        let dearer: Vec<f64> = pairs()
+            .map(|(traced, bare)| traced.cpu / bare.cpu)
+            .collect();
+        let dearer = Row::new(
+            format!("{name}: CPU time for a request with {option}"),
+            "× bare",
+            &dearer,
+        );
         let lost = lost.against(0.0);
         let is_nginx = name.starts_with("nginx");
         [
             if is_nginx { lost.at_most(limit) } else { lost },
             slower.against(1.0),
+            dearer.against(1.0),
         ]
     });
     let own = bare
@@ -96,8 +114,36 @@ fn rows(name: &'static str, served: &BTreeMap<(&str, Watching), Vec<Served>>) ->
         .collect()
 }
 
-/// A load by its name.
-type Load<'a> = (&'static str, Box<dyn Fn() -> Served + 'a>);
+/// A load, and the server's first process.
+struct Load<'a> {
+    name: &'static str,
+    pid: u32,
+    serve: Box<dyn Fn() -> Served + 'a>,
+}
+
+impl Load<'_> {
+    fn run(&self) -> Served {
+        let before = ticks(self.pid);
+        let served = (self.serve)();
+        let cpu = ticks(self.pid).saturating_sub(before) as f64 / served.requests;
+        Served { cpu, ..served }
+    }
+}
+
+/// CPU time of a process, its children that it has waited for, and those that are there.
+fn ticks(pid: u32) -> u64 {
+    let of = |pid: u32, fields: usize| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let rest = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
+        // utime, stime, cutime and cstime, proc_pid_stat(5).
+        let times = rest.split(' ').skip(11).take(fields);
+        times
+            .filter_map(|time| time.parse::<u64>().ok())
+            .sum::<u64>()
+    };
+    let children: u64 = children(pid).into_iter().map(|child| of(child, 2)).sum();
+    of(pid, 4) + children
+}
 
 /// Those that are installed here.
 struct Servers {
@@ -155,26 +201,39 @@ impl Servers {
 
     fn loads(&self) -> Vec<Load<'_>> {
         let mut loads: Vec<Load<'_>> = Vec::new();
+        let mut add = |name, pid, serve| loads.push(Load { name, pid, serve });
         if let Some(nginx) = &self.nginx {
             let url = nginx.url();
             let other = url.clone();
-            loads.push(("nginx, kept connections", Box::new(move || wrk(&url, &[]))));
-            loads.push((
+            let pid = nginx.pid();
+            add(
+                "nginx, kept connections",
+                pid,
+                Box::new(move || wrk(&url, &[])),
+            );
+            add(
                 "nginx, new connections",
+                pid,
                 Box::new(move || wrk(&other, &ANEW)),
-            ));
+            );
         }
-        if let Some((_, url)) = &self.python {
-            loads.push(("python, threads", Box::new(move || wrk(url, &ANEW))));
+        if let Some((script, url)) = &self.python {
+            add(
+                "python, threads",
+                script.pid(),
+                Box::new(move || wrk(url, &ANEW)),
+            );
         }
         if let Some(redis) = &self.redis {
-            loads.push((
-                "redis-benchmark get",
-                Box::new(|| self.redis_benchmark(redis)),
-            ));
+            let serve = || self.redis_benchmark(redis);
+            add("redis-benchmark get", redis.pid(), Box::new(serve));
         }
         if let Some(postgres) = &self.postgres {
-            loads.push(("pgbench select", Box::new(|| pgbench(postgres))));
+            add(
+                "pgbench select",
+                postgres.pid(),
+                Box::new(|| pgbench(postgres)),
+            );
         }
         loads
     }
@@ -191,34 +250,21 @@ impl Servers {
             .rfind(|line| line.starts_with("\"GET"))
             .unwrap_or_default();
         let field = |at| line.split(',').nth(at)?.trim_matches('"').parse().ok();
-        Served {
-            per_second: known(field(1), &said),
-            p99: known(field(6), &said),
-        }
+        served(field(1), field(6), self.requests as f64, &said)
     }
 }
 
 fn pgbench(postgres: &Postgres) -> Served {
     let log = postgres.shared().join("transactions");
     let prefix = log.display().to_string();
-    let options = [
-        "-S",
-        "-n",
-        "-c",
-        "2",
-        "-T",
-        SECONDS,
-        "-l",
-        "--log-prefix",
-        &prefix,
-    ];
+    let seconds = SECONDS.to_string();
+    let options = ["-S", "-n", "-c", "2", "-T", &seconds, "-l"];
+    let options = [options.as_slice(), &["--log-prefix", &prefix]].concat();
     let said = said(&mut postgres.pgbench(&options));
     let rate = said.lines().find_map(|line| line.strip_prefix("tps = "));
     let rate = rate.and_then(|rest| rest.split_whitespace().next()?.parse().ok());
-    Served {
-        per_second: known(rate, &said),
-        p99: known(slowest_hundredth(postgres), &said),
-    }
+    let requests = rate.unwrap_or(0.0) * f64::from(SECONDS);
+    served(rate, slowest_hundredth(postgres), requests, &said)
 }
 
 /// Of the files that pgbench wrote, which are gone afterwards. The third word of a line is the
@@ -252,7 +298,8 @@ fn python() -> (Driven, String) {
 
 fn wrk(url: &str, options: &[&str]) -> Served {
     let mut command = Command::new("wrk");
-    command.args(["-t1", "-c8", "--latency", "-d", SECONDS]);
+    let seconds = SECONDS.to_string();
+    command.args(["-t1", "-c8", "--latency", "-d", &seconds]);
     let said = said(command.args(options).arg(url));
     let after = |title: &str| {
         let line = said
@@ -260,13 +307,9 @@ fn wrk(url: &str, options: &[&str]) -> Served {
             .find_map(|line| line.trim().strip_prefix(title))?;
         Some(line.trim().to_owned())
     };
-    Served {
-        per_second: known(
-            after("Requests/sec:").and_then(|rate| rate.parse().ok()),
-            &said,
-        ),
-        p99: known(after("99%").and_then(|time| milliseconds(&time)), &said),
-    }
+    let rate = after("Requests/sec:").and_then(|rate| rate.parse().ok());
+    let p99 = after("99%").and_then(|time| milliseconds(&time));
+    served(rate, p99, rate.unwrap_or(0.0) * f64::from(SECONDS), &said)
 }
 
 /// As wrk writes times.
@@ -281,8 +324,14 @@ fn milliseconds(time: &str) -> Option<f64> {
     Some(digits.parse::<f64>().ok()? * factor)
 }
 
-fn known(figure: Option<f64>, said: &str) -> f64 {
-    figure.unwrap_or_else(|| panic!("no figure in:\n{said}"))
+fn served(per_second: Option<f64>, p99: Option<f64>, requests: f64, said: &str) -> Served {
+    let known = |figure: Option<f64>| figure.unwrap_or_else(|| panic!("no figure in:\n{said}"));
+    Served {
+        per_second: known(per_second),
+        p99: known(p99),
+        requests,
+        cpu: 0.0,
+    }
 }
 
 fn said(command: &mut Command) -> String {
