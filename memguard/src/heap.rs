@@ -17,6 +17,23 @@ pub struct Counting;
 static BYTES: AtomicUsize = AtomicUsize::new(0);
 static BLOCKS: AtomicUsize = AtomicUsize::new(0);
 
+/// From so many bytes on a block is a mapping of its own.
+#[cfg(target_env = "gnu")]
+const LARGE: libc::c_int = 256 * 1024;
+
+/// Makes large blocks go back to the kernel as soon as they are let go; to be called first.
+///
+/// glibc does so by itself until the first of them is freed, and then keeps everything below its
+/// size, up to 32 MiB: the old halves of tables that grow (`M_MMAP_THRESHOLD`, mallopt(3)).
+pub fn give_back_large_blocks() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: no other thread runs yet, and no pointer is involved.
+    unsafe {
+        // Where it is refused, more memory stays resident.
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
+    }
+}
+
 /// Bytes that are in use now.
 pub fn bytes() -> u64 {
     BYTES.load(Relaxed) as u64

@@ -12,6 +12,7 @@ use memguard::{
 static HEAP: heap::Counting = heap::Counting;
 
 fn main() -> ExitCode {
+    heap::give_back_large_blocks();
     let code = match Cli::parse().command {
         None => {
             tell(cli::FIRST_RUN);
