@@ -145,11 +145,17 @@ impl Agent {
         }
         let mut survivors = stamps(held);
         survivors.sort_unstable();
+        let population = self.ledger.populations.get(group);
+        let oldest = survivors.first().map(|oldest| now.since(*oldest));
+        let ripe = self.judging.min_age.saturating_mul(2) <= oldest.unwrap_or_default();
+        if !ripe && population.released == 0 && !self.judging.short_lives {
+            return false;
+        }
         let history = self.piles.get(&group).cloned().unwrap_or_default();
         let subject = Subject {
             survivors: &survivors,
             young: &[],
-            population: &self.ledger.populations.get(group),
+            population: &population,
             history: &history,
             observed_from,
             warm_at: observed_from.after(self.judging.warm_up),

@@ -67,6 +67,10 @@ pub struct Judging {
     pub min_age: Duration,
     /// What is acquired this early is resident.
     pub warm_up: Duration,
+    /// Whether a site that has released nothing is judged at the end of any process, however short
+    /// it was seen: of a command that was asked about. Of all processes of a host some are
+    /// starved of CPU time, and open in two seconds what they open at once elsewhere.
+    pub short_lives: bool,
     /// How often.
     pub interval: Duration,
     /// Which handles to report.

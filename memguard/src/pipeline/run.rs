@@ -66,6 +66,7 @@ async fn follow(
 ) -> Result<u8, Failure> {
     let judging = Judging {
         min_age: args.min_age,
+        short_lives: true,
         warm_up: args.warm_up,
         interval: JUDGE,
         kinds: args.common.kinds.clone(),

@@ -48,6 +48,7 @@ pub fn watch(args: &WatchArgs) -> Result<u8, Failure> {
         let out = out.screened(screen);
         let judging = Judging {
             min_age: args.min_age,
+            short_lives: false,
             warm_up: args.warm_up,
             interval: args.interval,
             kinds: args.common.kinds.clone(),
