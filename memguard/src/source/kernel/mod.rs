@@ -195,16 +195,14 @@ impl Kernel {
     pub fn load(layout: Layout, plan: &Plan, sizes: Sizes) -> Result<Self, KernelError> {
         // Writing the log takes longer than verifying; it is wanted only of what is refused. A
         // kernel that knows the cast may refuse it none the less, where it does not compile
-        // programs.
-        let plain = cast::without(layout);
-        [
-            (layout, VerifierLogLevel::DISABLE),
-            (plain, VerifierLogLevel::DISABLE),
-        ]
-        .into_iter()
-        .map(|(layout, log)| Self::load_with(layout, plan, sizes, log))
-        .find(|result| !matches!(result, Err(KernelError::Program { .. })))
-        .unwrap_or_else(|| Self::load_with(plain, plan, sizes, VerifierLogLevel::VERBOSE))
+        // programs: the second attempt goes without.
+        match Self::load_with(layout, plan, sizes, VerifierLogLevel::DISABLE) {
+            Err(KernelError::Program { .. }) => {
+                let plain = cast::without(layout);
+                Self::load_with(plain, plan, sizes, VerifierLogLevel::VERBOSE)
+            }
+            other => other,
+        }
     }
 
     fn load_with(
