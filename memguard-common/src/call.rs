@@ -33,13 +33,13 @@ macro_rules! calls {
 }
 
 calls! {
-    /// `open(2)`; detail: its flags.
+    /// `open(2)`; detail: its flags and what was opened, see [`crate::event::opened_detail`].
     Open = 1, "open";
-    /// `openat(2)`; detail: its flags.
+    /// `openat(2)`; detail as for `open`.
     Openat = 2, "openat";
-    /// `openat2(2)`.
+    /// `openat2(2)`; detail as for `open`, without flags.
     Openat2 = 3, "openat2";
-    /// `creat(2)`.
+    /// `creat(2)`; detail as for `openat2`.
     Creat = 4, "creat";
     /// `socket(2)`; detail: [`crate::event::socket_detail`].
     Socket = 5, "socket";

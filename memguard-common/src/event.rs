@@ -41,6 +41,11 @@ pub mod kind {
     /// Its id is the address, and its size, or less, the length: `shmat` does not tell how much it
     /// maps, and the segment may be gone when the agent asks.
     pub const SEGMENT: u32 = 9;
+    /// An [`super::Acquired`] that is no descriptor, but a file that was made at the top of a file
+    /// system in memory, as `shm_open` and `sem_open` do.
+    ///
+    /// Its inode's number is the handle, and its device, as the kernel packs it, the detail.
+    pub const CREATED: u32 = 10;
 }
 
 /// Bits of [`Head::flags`].
@@ -71,11 +76,33 @@ pub const fn socket_detail(family: u16, kind: u16, protocol: u16) -> u64 {
     family as u64 | (kind as u64) << 16 | (protocol as u64) << 32
 }
 
-/// Packs what an open file is: the type bits of its inode's mode (`S_IFMT`), and for sockets
-/// [`socket_detail`]. Anonymous inodes (epoll, eventfd and the like) have no type.
+/// Packs what an open file is: the type bits of its inode's mode (`S_IFMT`) with the bits of
+/// [`file_mark`], and for sockets [`socket_detail`]. Anonymous inodes (epoll, eventfd and the like)
+/// have no type.
 #[must_use]
 pub const fn file_detail(mode: u16, socket: u64) -> u64 {
     (mode as u64) << 48 | socket
+}
+
+/// Packs what was opened: the flags of `open`, and above them what it is, as in [`file_detail`];
+/// that is 0 where it was not to be seen any more.
+#[must_use]
+pub const fn opened_detail(flags: u32, mode: u16) -> u64 {
+    file_detail(mode, flags as u64)
+}
+
+/// The type bits and marks that [`file_detail`] packed.
+#[must_use]
+pub const fn detail_mode(detail: u64) -> u16 {
+    (detail >> 48) as u16
+}
+
+/// What the type bits of a mode do not tell, in place of its permissions.
+pub mod file_mark {
+    /// The character device is a terminal: console, virtual, serial, or either end of a pty.
+    pub const TERMINAL: u16 = 1;
+    /// The regular file is a namespace.
+    pub const NAMESPACE: u16 = 1 << 1;
 }
 
 /// Logarithm of the bytes of a page.
@@ -113,7 +140,7 @@ pub const fn map_detail(protection: u64, flags: u64, pages: u64) -> u64 {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Acquired {
-    /// [`kind::ACQUIRED`]; stamped at the exit of the call.
+    /// [`kind::ACQUIRED`] or [`kind::CREATED`]; stamped at the exit of the call.
     pub head: Head,
     /// Address of the `files_struct`, or of the `mm_struct` where it is memory; reused by the
     /// kernel at once, see the ledger's epochs.
@@ -132,8 +159,8 @@ pub struct Acquired {
     /// often something was mapped over in its address space: what ends a record in the nursery
     /// must know that nothing younger lies inside.
     pub exec_id: u32,
-    /// Depends on the call: open flags, [`socket_detail`] or [`map_detail`]. Zero where the call
-    /// has none.
+    /// Depends on the call: [`opened_detail`], [`file_detail`], [`socket_detail`] or
+    /// [`map_detail`]. Zero where the call has none.
     pub detail: u64,
 }
 

@@ -52,8 +52,26 @@ pub struct Layout {
     pub file_private_data: u32,
     /// `file.f_inode`.
     pub file_inode: u32,
+    /// `file.f_mode`.
+    pub file_mode: u32,
+    /// `file.f_path.dentry`.
+    pub file_dentry: u32,
+    /// `dentry.d_parent`.
+    pub dentry_parent: u32,
     /// `inode.i_mode`.
     pub inode_mode: u32,
+    /// `inode.i_rdev`.
+    pub inode_rdev: u32,
+    /// `inode.i_ino`.
+    pub inode_number: u32,
+    /// `inode.i_sb`.
+    pub inode_super: u32,
+    /// `super_block.s_magic`.
+    pub super_magic: u32,
+    /// `super_block.s_dev`.
+    pub super_device: u32,
+    /// `super_block.s_root`.
+    pub super_root: u32,
     /// `socket.sk`.
     pub socket_sk: u32,
     /// `sock.__sk_common.skc_family`.
@@ -99,16 +117,59 @@ pub const IO_URING_NUMBER: u32 = CALLS as u32 - 1;
 /// Offset of a field that the running kernel has not.
 pub const ABSENT: u32 = u32::MAX;
 
-/// Which tasks are watched.
+/// Which tasks are watched. Zero-initialised settings mean the first, with an empty set, so that
+/// nothing is seen before the agent says so.
 #[repr(u32)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// Those in the set of process ids, which follows forks.
     Pids = 0,
-    /// Those under one of [`Settings::cgroups`].
+    /// Those under one of [`TargetList::cgroups`].
     Cgroups = 1,
     /// All of the host.
     All = 2,
+    /// None: every program returns at once. Set before the slow detach.
+    Stopped = 3,
+}
+
+/// How many [`TargetList`]s there are: the one that applies, and the one that is being written.
+pub const TARGET_SLOTS: usize = 2;
+
+/// A [`Scope`] and the [`TargetList`] that belongs to it, in one word: a program that reads it once
+/// sees all of a change or nothing of it.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Selector(pub u32);
+
+impl Selector {
+    const SCOPE_BITS: u32 = 8;
+
+    /// The scope, with the list in this slot.
+    #[must_use]
+    pub const fn new(scope: Scope, slot: u32) -> Self {
+        Self(scope as u32 | slot << Self::SCOPE_BITS)
+    }
+
+    /// Number of the scope.
+    #[inline(always)]
+    #[must_use]
+    pub const fn scope(self) -> u32 {
+        self.0 & ((1 << Self::SCOPE_BITS) - 1)
+    }
+
+    /// Whether that is the scope.
+    #[inline(always)]
+    #[must_use]
+    pub const fn is(self, scope: Scope) -> bool {
+        self.scope() == scope as u32
+    }
+
+    /// Slot of the list.
+    #[inline(always)]
+    #[must_use]
+    pub const fn slot(self) -> u32 {
+        self.0 >> Self::SCOPE_BITS & (TARGET_SLOTS as u32 - 1)
+    }
 }
 
 /// Most cgroups, and most command names, that one agent filters by.
@@ -126,36 +187,43 @@ pub struct CgroupFilter {
     pub pad: u32,
 }
 
-/// Changed at run time; one element of a mapped array.
+/// What is watched beside the set of process ids. Never written while a [`Selector`] names it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Settings {
-    /// Not zero: every program returns at once. Set before the slow detach, and zero-initialised
-    /// maps start as [`Scope::Pids`] with an empty set, so that nothing is seen before the
-    /// agent says so.
-    pub stopped: u32,
-    /// A [`Scope`].
-    pub scope: u32,
-    /// Thread group of the agent, never watched.
-    pub agent: u32,
+pub struct TargetList {
     /// How many of `cgroups` are in use.
     pub cgroup_count: u32,
     /// How many of `comms` are in use: an exec under one of these names makes a process watched.
     pub comm_count: u32,
-    /// Acquisitions are dropped once the ring holds more bytes than this.
-    pub ring_watermark: u32,
-    /// Acquisitions travel without their stack once the ring holds more bytes than this.
-    pub window_watermark: u32,
-    /// Explicit padding.
-    pub pad: u32,
     /// Watched cgroups.
     pub cgroups: [CgroupFilter; FILTERS],
     /// Watched command names, NUL padded.
     pub comms: [[u8; 16]; FILTERS],
 }
 
-const _: () = assert!(size_of::<Layout>() == 37 * 4, "Layout has a hole");
+/// Changed at run time; one element of a mapped array.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// What is watched. The only word that is changed while programs run.
+    pub selector: Selector,
+    /// Thread group of the agent, never watched.
+    pub agent: u32,
+    /// Acquisitions are dropped once the ring holds more bytes than this.
+    pub ring_watermark: u32,
+    /// Acquisitions travel without their stack once the ring holds more bytes than this.
+    pub window_watermark: u32,
+    /// See [`Selector`].
+    pub targets: [TargetList; TARGET_SLOTS],
+}
+
+const _: () = assert!(size_of::<Layout>() == 46 * 4, "Layout has a hole");
 const _: () = assert!(
-    size_of::<Settings>() == 32 + 16 * FILTERS * 2,
+    size_of::<TargetList>() == 8 + 16 * FILTERS * 2,
+    "TargetList has a hole"
+);
+const _: () = assert!(
+    size_of::<Settings>() == 16 + TARGET_SLOTS * size_of::<TargetList>(),
     "Settings has a hole"
 );
+const _: () = assert!(TARGET_SLOTS.is_power_of_two(), "a slot is a mask");

@@ -11,6 +11,19 @@
 //! `Paired` counts records that a release erased, `ReleasesPaired` releases that erased at least
 //! one: they differ where one number had two records.
 
+/// What one process has lost: the value of the loss table, whose key is the thread group. The start
+/// says whose it is, as a number goes from one process to the next.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProcessLosses {
+    /// Start of the group's leader, `start_boottime`.
+    pub start: u64,
+    /// Events lost.
+    pub count: u64,
+}
+
+const _: () = assert!(size_of::<ProcessLosses>() == 16, "ProcessLosses has a hole");
+
 macro_rules! stats {
     ($($(#[$doc:meta])* $name:ident = $label:literal,)*) => {
         /// Index into the per-CPU counter array.

@@ -1,10 +1,10 @@
 //! The nursery protocol, in all interleavings.
 //!
-//! The parties run the very functions of [`memguard_common::nursery`] over a model of one set,
+//! The actors run the very functions of [`memguard_common::nursery`] over a model of one set,
 //! within scripts that mirror the programs around them and the agent's sweep ([`explore::script`]).
-//! Steps of the kernel are steps like theirs: a number is given, a slot is emptied. A party takes
+//! Steps of the kernel are steps like theirs: a number is given, a slot is emptied. An actor takes
 //! one step at a time: it is run again from its beginning, is given the answers that it was given
-//! before, and is stopped after one new step ([`explore::party`]). Two interleavings that lead to
+//! before, and is stopped after one new step ([`explore::actor`]). Two interleavings that lead to
 //! one state are one from there on ([`explore::search`]). Once all are through, what is left is
 //! swept, and it is judged by stamps, as the ledger does ([`explore::judge`]).
 //!
@@ -59,12 +59,12 @@
 //! --ignored`.
 
 mod explore {
+    pub(crate) mod actor;
     pub(crate) mod blind;
     pub(crate) mod changed;
     pub(crate) mod ghost;
     pub(crate) mod judge;
     pub(crate) mod op;
-    pub(crate) mod party;
     pub(crate) mod programs;
     pub(crate) mod report;
     pub(crate) mod scenario;

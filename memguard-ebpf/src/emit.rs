@@ -4,11 +4,12 @@ use aya_ebpf::{
     bindings::BPF_RB_AVAIL_DATA,
     helpers::{bpf_ringbuf_output, bpf_ringbuf_query},
 };
-use memguard_common::stats::Stat;
+use memguard_common::stats::{ProcessLosses, Stat};
 
 use crate::{
+    kernel::Process,
     maps,
-    memory::{peek, poke},
+    memory::{field_of, read_volatile, write_volatile},
 };
 
 /// Adds to a counter of this CPU.
@@ -20,7 +21,7 @@ pub(crate) fn add(stat: Stat, amount: u64) {
     let counter = counters.cast::<u64>().wrapping_add(stat as usize);
     // No other CPU has this copy, and a program that interrupts between load and store can at most
     // lose its own increment.
-    poke(counter, peek(counter).wrapping_add(amount));
+    write_volatile(counter, read_volatile(counter).wrapping_add(amount));
 }
 
 /// Adds one to a counter of this CPU.
@@ -42,30 +43,25 @@ pub(crate) fn output(record: *const u8, bytes: u64) -> bool {
 
 /// Sends what must not be lost; it may use all of the ring. Counts one of `sent` and `lost`.
 #[inline(always)]
-pub(crate) fn send(record: *const u8, bytes: u64, tgid: u32, sent: Stat, lost: Stat) -> bool {
+pub(crate) fn send(record: *const u8, bytes: u64, process: Process, sent: Stat, lost: Stat) {
     if output(record, bytes) {
         count(sent);
-        return true;
+    } else {
+        lose(process, lost);
     }
-    count(lost);
-    charge(tgid);
-    false
 }
 
 /// Sends an acquisition, unless the ring is so full that releases and deaths need the rest: a lost
 /// acquisition is a leak missed, a lost release a leak made up. Counts `sent` or
 /// [`Stat::LostAcquired`].
 #[inline(always)]
-pub(crate) fn send_acquired(record: *const u8, bytes: u64, tgid: u32, sent: Stat) {
-    let Some(settings) = maps::settings() else {
-        return;
-    };
-    if waiting() > u64::from(settings.ring_watermark) {
-        count(Stat::LostAcquired);
-        charge(tgid);
-        return;
+pub(crate) fn send_acquired(record: *const u8, bytes: u64, process: Process, sent: Stat) {
+    let watermark = maps::settings().map_or(0, |settings| settings.ring_watermark);
+    if waiting() <= u64::from(watermark) && output(record, bytes) {
+        count(sent);
+    } else {
+        lose(process, Stat::LostAcquired);
     }
-    send(record, bytes, tgid, sent, Stat::LostAcquired);
 }
 
 /// Whether acquisitions may still travel with their stack.
@@ -81,14 +77,41 @@ fn waiting() -> u64 {
     unsafe { bpf_ringbuf_query(ring(), u64::from(BPF_RB_AVAIL_DATA)) }
 }
 
-/// Remembers whose events were lost. Rare, so a hash map is cheap enough.
+/// Counts an event that does not reach the agent, and remembers whose it was.
 #[inline(always)]
-pub(crate) fn charge(tgid: u32) {
-    if let Some(lost) = maps::LOSSES.get_ptr_mut(tgid) {
-        // Two CPUs may lose an increment to each other, which leaves the process marked all the
-        // same.
-        poke(lost, peek(lost) + 1);
-    } else if maps::LOSSES.insert(tgid, 1, 0).is_err() {
-        count(Stat::LossUnattributed);
-    }
+pub(crate) fn lose(process: Process, lost: Stat) {
+    count(lost);
+    charge(process);
+}
+
+/// Remembers whose events were lost.
+#[inline(always)]
+pub(crate) fn charge(process: Process) {
+    loss_charged(process.tgid, process.start);
+}
+
+/// Rare, so a hash map is cheap enough, and a function of its own, which the verifier looks at once
+/// in a program.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn loss_charged(tgid: u32, start: u64) -> u32 {
+    let Some(lost) = maps::LOSSES.get_ptr_mut(tgid) else {
+        let first = ProcessLosses { start, count: 1 };
+        if maps::LOSSES.insert(tgid, first, 0).is_err() {
+            count(Stat::LossUnattributed);
+        }
+        return 0;
+    };
+    let owner = field_of!(lost, ProcessLosses, start);
+    let place = field_of!(lost, ProcessLosses, count);
+    // What an earlier process of this number has lost is not this one's.
+    let so_far = if read_volatile(owner) == start {
+        read_volatile(place)
+    } else {
+        0
+    };
+    write_volatile(owner, start);
+    // Two CPUs may lose an increment to each other, which leaves the process marked all the same.
+    write_volatile(place, so_far + 1);
+    0
 }

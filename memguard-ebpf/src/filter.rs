@@ -2,7 +2,7 @@
 
 use aya_ebpf::helpers::{bpf_get_current_ancestor_cgroup_id, bpf_get_current_comm};
 use memguard_common::{
-    settings::{FILTERS, Scope, Settings},
+    settings::{FILTERS, Scope, Selector, Settings, TARGET_SLOTS},
     stats::Stat,
 };
 
@@ -10,37 +10,53 @@ use crate::{
     emit::count,
     kernel::Task,
     maps,
-    memory::{clear_bits, peek, poke, set_bits},
+    memory::{clear_bits, read_volatile, set_bits, write_volatile},
 };
+
+/// The settings, as one run of a program sees them.
+#[derive(Clone, Copy)]
+pub(crate) struct Running {
+    settings: &'static Settings,
+    /// Read once: the agent may write another at any time.
+    selector: Selector,
+}
 
 /// The settings, unless the programs are told to keep still.
 #[inline(always)]
-pub(crate) fn running() -> Option<&'static Settings> {
+pub(crate) fn running() -> Option<Running> {
     let settings = maps::settings()?;
-    // The agent may write it at any time.
-    (peek(&raw const settings.stopped) == 0).then_some(settings)
+    let selector = read_volatile(&raw const settings.selector);
+    (!selector.is(Scope::Stopped)).then_some(Running { settings, selector })
+}
+
+impl Running {
+    /// Whether the set of process ids says who is watched.
+    #[inline(always)]
+    pub(crate) fn follows_pids(self) -> bool {
+        self.selector.is(Scope::Pids)
+    }
+
+    /// The agent never is watched: it would feed itself.
+    #[inline(always)]
+    fn watches(self, tgid: u32) -> bool {
+        if tgid == self.settings.agent {
+            return false;
+        }
+        if self.selector.is(Scope::All) {
+            return true;
+        }
+        if self.selector.is(Scope::Cgroups) {
+            return in_cgroup(self.selector.slot()) != 0;
+        }
+        group(tgid).is_some_and(|(word, bit)| read_volatile(word) & bit != 0)
+    }
 }
 
 /// The current task, if it is watched.
 #[inline(always)]
-pub(crate) fn watched(settings: &Settings) -> Option<Task> {
+pub(crate) fn watched(running: Running) -> Option<Task> {
     let task = Task::current();
-    is_watched(settings, task.tgid).then_some(task)
-}
-
-/// The agent never is: it would feed itself.
-#[inline(always)]
-fn is_watched(settings: &Settings, tgid: u32) -> bool {
-    if tgid == settings.agent {
-        return false;
-    }
-    if settings.scope == Scope::All as u32 {
-        return true;
-    }
-    if settings.scope == Scope::Cgroups as u32 {
-        return in_cgroup() != 0;
-    }
-    group(tgid).is_some_and(|(word, bit)| peek(word) & bit != 0)
+    running.watches(task.tgid).then_some(task)
 }
 
 /// Where a thread group is in the set of those that are watched; `None` where its number is larger
@@ -57,15 +73,16 @@ fn group(tgid: u32) -> Option<(*mut u64, u64)> {
 /// number; inside its callers, each way out would be followed to their end.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn in_cgroup() -> u32 {
+extern "C" fn in_cgroup(slot: u32) -> u32 {
     let Some(settings) = maps::settings() else {
         return 0;
     };
+    let target = &settings.targets[slot as usize & (TARGET_SLOTS - 1)];
     for index in 0..FILTERS {
-        if index as u32 >= settings.cgroup_count {
+        if index as u32 >= target.cgroup_count {
             return 0;
         }
-        let filter = &settings.cgroups[index];
+        let filter = &target.cgroups[index];
         // SAFETY: no preconditions; a level deeper than the task's gives zero.
         let id = unsafe { bpf_get_current_ancestor_cgroup_id(filter.level as i32) };
         if id == filter.id {
@@ -94,8 +111,10 @@ pub(crate) fn forget(tgid: u32) {
 
 /// Watches the current process where its command name is one of those asked for.
 #[inline(always)]
-pub(crate) fn watch_by_name(settings: &Settings) {
-    if settings.comm_count == 0 || settings.scope != Scope::Pids as u32 {
+pub(crate) fn watch_by_name(running: Running) {
+    let slot = running.selector.slot() as usize;
+    let target = &running.settings.targets[slot & (TARGET_SLOTS - 1)];
+    if target.comm_count == 0 || !running.follows_pids() {
         return;
     }
     let Ok(comm) = bpf_get_current_comm() else {
@@ -105,14 +124,14 @@ pub(crate) fn watch_by_name(settings: &Settings) {
     loop {
         // Loaded anew, so that the very number is compared with the bound: the compiler would count
         // another one down to zero, and the verifier of Linux 6.1 does not see that this ends.
-        let index: usize = peek(&raw const next);
-        if index >= FILTERS || index as u32 >= settings.comm_count {
+        let index: usize = read_volatile(&raw const next);
+        if index >= FILTERS || index as u32 >= target.comm_count {
             return;
         }
-        if settings.comms[index] == comm {
+        if target.comms[index] == comm {
             watch(Task::current().tgid);
             return;
         }
-        poke(&raw mut next, index + 1);
+        write_volatile(&raw mut next, index + 1);
     }
 }

@@ -13,19 +13,19 @@ use aya_ebpf::helpers::{
     bpf_get_current_task_btf, bpf_probe_read_user, generated::bpf_probe_read_kernel,
 };
 use memguard_common::{
-    event::{file_detail, socket_detail},
+    event::{file_detail, file_mark, opened_detail, socket_detail},
     settings::RDONLY_CAST,
 };
 
 use crate::{
     maps::layout,
-    memory::{peek, poke},
+    memory::{read_volatile, write_volatile},
 };
 
 /// Follows a pointer field, or loads a number field, of a BTF-typed structure.
 #[inline(always)]
 fn load<T: Copy>(base: *const u8, offset: usize) -> T {
-    peek(base.wrapping_add(offset).cast())
+    read_volatile(base.wrapping_add(offset).cast())
 }
 
 /// Reads kernel memory at a plain address: one, two, four or eight bytes, zero where it cannot be
@@ -34,7 +34,7 @@ fn load<T: Copy>(base: *const u8, offset: usize) -> T {
 pub(crate) fn probe<T: Copy>(address: u64) -> T {
     let word_type = layout!(word_type) as u32;
     if word_type != 0 {
-        return glance(address, word_type);
+        return read_kernel_cast(address, word_type);
     }
     let mut value = MaybeUninit::<T>::uninit();
     let place = value.as_mut_ptr();
@@ -42,19 +42,19 @@ pub(crate) fn probe<T: Copy>(address: u64) -> T {
     unsafe {
         bpf_probe_read_kernel(place.cast(), size_of::<T>() as u32, address as *const _);
     }
-    peek(place)
+    read_volatile(place)
 }
 
 /// Loads one, two, four or eight bytes at a plain address through a pointer to a structure that
 /// begins with a number: `bpf_rdonly_cast`, which moves a register. A load that faults gives zero.
 #[inline(always)]
-fn glance<T: Copy>(address: u64, word_type: u32) -> T {
+fn read_kernel_cast<T: Copy>(address: u64, word_type: u32) -> T {
     // SAFETY: the agent replaces what the compiler makes of this by a call of the kernel's
     // function.
     let cast: unsafe extern "C" fn(u64, u32) -> *const T =
         unsafe { core::mem::transmute(RDONLY_CAST as usize) };
     // SAFETY: as above; the verifier checks every use of the result.
-    peek(unsafe { cast(address, word_type) })
+    read_volatile(unsafe { cast(address, word_type) })
 }
 
 /// The address behind a BTF pointer, which is no number: what is read from a slot of the stack that
@@ -65,9 +65,18 @@ fn number(pointer: *const u8) -> u64 {
     const TOP: u8 = 0xff;
     let mut slot = pointer;
     let place = &raw mut slot;
-    poke(place, pointer);
-    poke(place.cast::<u8>().wrapping_add(7), TOP);
-    peek(place.cast())
+    write_volatile(place, pointer);
+    write_volatile(place.cast::<u8>().wrapping_add(7), TOP);
+    read_volatile(place.cast())
+}
+
+/// Whose an event is: a thread group from its start to its end.
+#[derive(Clone, Copy)]
+pub(crate) struct Process {
+    /// Thread group, in the initial PID namespace.
+    pub(crate) tgid: u32,
+    /// `start_boottime` of its leader.
+    pub(crate) start: u64,
 }
 
 /// The current task.
@@ -95,6 +104,15 @@ impl Task {
             tgid: load(pointer, layout!(task_tgid)),
             tid: load(pointer, layout!(task_tid)),
             start: load(leader, layout!(task_start)),
+        }
+    }
+
+    /// Whose its events are.
+    #[inline(always)]
+    pub(crate) fn process(self) -> Process {
+        Process {
+            tgid: self.tgid,
+            start: self.start,
         }
     }
 
@@ -257,13 +275,21 @@ impl Table {
 /// What an open file is, see [`file_detail`].
 #[inline(always)]
 pub(crate) fn describe(file: u64) -> u64 {
-    let kind = kind(file);
+    let kind = marked_kind(file);
     let socket = if kind == S_IFSOCK { socket(file) } else { 0 };
     file_detail(kind, socket)
 }
 
+/// What was opened with these flags, see [`opened_detail`].
+#[inline(always)]
+pub(crate) fn describe_opened(file: u64, flags: u32) -> u64 {
+    opened_detail(flags, marked_kind(file))
+}
+
 const S_IFMT: u16 = 0o170_000;
 const S_IFSOCK: u16 = 0o140_000;
+const S_IFREG: u16 = 0o100_000;
+const S_IFCHR: u16 = 0o020_000;
 
 /// Whether messages received on it are known to carry no descriptors: only Unix sockets' do, see
 /// `__scm_send`, <https://github.com/torvalds/linux/blob/v6.18/net/core/scm.c#L163>. Not asked where
@@ -286,6 +312,38 @@ fn kind(file: u64) -> u16 {
     field::<u16>(inode, layout!(inode_mode)) & S_IFMT
 }
 
+/// Likewise, with what they do not tell, see [`file_mark`]. Inodes of namespaces have this mode,
+/// `__ns_get_path`, <https://github.com/torvalds/linux/blob/v6.18/fs/nsfs.c#L530>; few others have.
+#[inline(always)]
+fn marked_kind(file: u64) -> u16 {
+    const OF_NAMESPACES: u16 = S_IFREG | 0o444;
+    let inode: u64 = field(file, layout!(file_inode));
+    let mode: u16 = field(inode, layout!(inode_mode));
+    let mark = match mode & S_IFMT {
+        S_IFCHR if is_terminal(inode) => file_mark::TERMINAL,
+        S_IFREG if mode == OF_NAMESPACES && is_namespace(inode) => file_mark::NAMESPACE,
+        _ => 0,
+    };
+    mode & S_IFMT | mark
+}
+
+/// `TTY_MAJOR`, `TTYAUX_MAJOR`, and the eight of `UNIX98_PTY_SLAVE_MAJOR`:
+/// <https://github.com/torvalds/linux/blob/v6.18/include/uapi/linux/major.h#L20>
+#[inline(always)]
+fn is_terminal(inode: u64) -> bool {
+    const MINOR_BITS: u32 = 20;
+    let device: u32 = field(inode, layout!(inode_rdev));
+    matches!(device >> MINOR_BITS, 4 | 5 | 136..=143)
+}
+
+/// On a file system of `NSFS_MAGIC`.
+#[inline(always)]
+fn is_namespace(inode: u64) -> bool {
+    const NSFS_MAGIC: u64 = 0x6e73_6673;
+    let super_block: u64 = field(inode, layout!(inode_super));
+    field::<u64>(super_block, layout!(super_magic)) == NSFS_MAGIC
+}
+
 /// Address of the `struct sock` of an open socket.
 #[inline(always)]
 fn sock(file: u64) -> u64 {
@@ -303,7 +361,7 @@ fn socket(file: u64) -> u64 {
 
 /// A field of a structure that is known by its address.
 #[inline(always)]
-fn field<T: Copy>(structure: u64, offset: usize) -> T {
+pub(crate) fn field<T: Copy>(structure: u64, offset: usize) -> T {
     probe(structure.wrapping_add(offset as u64))
 }
 

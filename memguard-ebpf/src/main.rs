@@ -3,6 +3,7 @@
 //! | program | tracepoint | does |
 //! |---|---|---|
 //! | `acquire` | exit of calls that return a descriptor | puts it into the nursery |
+//! | `create` | exit of `open` and its like | tells the agent of a file made in memory |
 //! | `acquire_pair` | exit of `pipe`, `pipe2`, `socketpair` | likewise, two |
 //! | `acquire_one` | exit of `clone`, `clone3`, `getsockopt` | tells the agent of a pidfd |
 //! | `acquire_message` | exit of `recvmsg`, `recvmmsg` | tells the agent of descriptors received |

@@ -9,10 +9,10 @@ use memguard_common::{
     event::{self, Acquired, POOL_ELEMENT, SNAPSHOT_PIECE_BYTES, Snapshot, WINDOW_SHIFTS},
     nursery::{SETS, WAYS},
     settings::{CALLS, Layout, Settings},
-    stats::Stat,
+    stats::{ProcessLosses, Stat},
 };
 
-use crate::memory::peek;
+use crate::memory::read_volatile;
 
 /// State words of the nursery, a cache line a set. The agent may change the number of sets at load.
 #[map]
@@ -47,10 +47,11 @@ pub(crate) static SETTINGS: Array<Settings> = Array::with_max_entries(1, BPF_F_M
 #[map]
 pub(crate) static WATCHED: Array<u64> = Array::with_max_entries(512, BPF_F_MMAPABLE);
 
-/// Events lost, by thread group: whose results are in doubt. Losses of more than these are
-/// everybody's doubt.
+/// Events lost, by thread group: whose results are in doubt. The agent removes who has ended, so
+/// that the table holds those that live and have lost something; a loss of more than these at once
+/// is doubt about everybody who lives then.
 #[map]
-pub(crate) static LOSSES: HashMap<u32, u64> = HashMap::with_max_entries(2048, 0);
+pub(crate) static LOSSES: HashMap<u32, ProcessLosses> = HashMap::with_max_entries(2048, 0);
 
 /// Requests of `io_uring` under way that will make a descriptor. A request that is never completed
 /// falls out at the end of the list.
@@ -62,6 +63,11 @@ pub(crate) static REQUESTS: LruHashMap<u64, u32> = LruHashMap::with_max_entries(
 /// the end of the list.
 #[map]
 pub(crate) static UNDER_WAY: LruHashMap<u32, UnderWay> = LruHashMap::with_max_entries(1024, 0);
+
+/// For an entry of a table that may be missing anyway, because it fell out at the end of the list:
+/// whoever looks for it knows what to do without.
+#[inline(always)]
+pub(crate) fn may_be_missing(_error: i32) {}
 
 /// What a call was like when it began.
 #[repr(C)]
@@ -117,7 +123,16 @@ pub(crate) static LAYOUT: Layout = Layout {
     fdt_open_fds: 0,
     file_private_data: 0,
     file_inode: 0,
+    file_mode: 0,
+    file_dentry: 0,
+    dentry_parent: 0,
     inode_mode: 0,
+    inode_rdev: 0,
+    inode_number: 0,
+    inode_super: 0,
+    super_magic: 0,
+    super_device: 0,
+    super_root: 0,
     socket_sk: 0,
     sock_family: 0,
     sock_type: 0,
@@ -148,20 +163,20 @@ static NURSERY_SETS: u32 = SETS;
 /// Reads one field of the layout. Volatile: the compiler must not take the zeros above for the
 /// values.
 macro_rules! layout {
-    ($field:ident) => {{ $crate::memory::peek(&raw const $crate::maps::LAYOUT.$field) as usize }};
+    ($field:ident) => {{ $crate::memory::read_volatile(&raw const $crate::maps::LAYOUT.$field) as usize }};
 }
 pub(crate) use layout;
 
 /// How many sets the nursery has.
 #[inline(always)]
 pub(crate) fn nursery_sets() -> u32 {
-    peek(&raw const NURSERY_SETS)
+    read_volatile(&raw const NURSERY_SETS)
 }
 
 /// Logarithm of [`window_bytes`].
 #[inline(always)]
 pub(crate) fn window_shift() -> u32 {
-    peek(&raw const WINDOW_SHIFT)
+    read_volatile(&raw const WINDOW_SHIFT)
 }
 
 /// Whether stacks are copied at all.
@@ -181,7 +196,7 @@ pub(crate) fn window_bytes() -> u64 {
 pub(crate) fn call(number: u32) -> u32 {
     let index = number as usize & (CALLS - 1);
     let entry = (&raw const CALL_NUMBERS).cast::<u8>().wrapping_add(index);
-    u32::from(peek(entry))
+    u32::from(read_volatile(entry))
 }
 
 /// The settings; `None` never happens, but the verifier wants the question asked.

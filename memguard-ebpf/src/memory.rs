@@ -9,14 +9,14 @@ use aya_ebpf::helpers::bpf_ktime_get_ns;
 
 /// Loads from anywhere.
 #[inline(always)]
-pub(crate) fn peek<T: Copy>(place: *const T) -> T {
+pub(crate) fn read_volatile<T: Copy>(place: *const T) -> T {
     // SAFETY: see the module: the verifier proves it.
     unsafe { core::ptr::read_volatile(place) }
 }
 
 /// Stores to a map value or the stack.
 #[inline(always)]
-pub(crate) fn poke<T: Copy>(place: *mut T, value: T) {
+pub(crate) fn write_volatile<T: Copy>(place: *mut T, value: T) {
     // SAFETY: see the module: the verifier proves it.
     unsafe {
         core::ptr::write_volatile(place, value);
@@ -55,13 +55,13 @@ pub(crate) fn clear_bits(word: *mut u64, bits: u64) {
 /// See above; where the crate is only checked.
 #[cfg(not(target_arch = "bpf"))]
 pub(crate) fn set_bits(word: *mut u64, bits: u64) {
-    poke(word, peek(word) | bits);
+    write_volatile(word, read_volatile(word) | bits);
 }
 
 /// See above; where the crate is only checked.
 #[cfg(not(target_arch = "bpf"))]
 pub(crate) fn clear_bits(word: *mut u64, bits: u64) {
-    poke(word, peek(word) & !bits);
+    write_volatile(word, read_volatile(word) & !bits);
 }
 
 /// A pointer to a field, without looking at it.

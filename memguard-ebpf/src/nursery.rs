@@ -13,10 +13,11 @@ use memguard_common::{
 };
 
 use crate::{
+    emit::count,
     maps,
-    memory::{field_of, peek, poke},
+    memory::{field_of, read_volatile, write_volatile},
     regs::Origin,
-    window::Room,
+    window::StackBuf,
 };
 
 /// A record on its way into the nursery, and what became of it.
@@ -168,7 +169,7 @@ impl Memory for Set {
     fn state(&self, way: u32) -> Result<State, Infallible> {
         // LLVM selects no plain atomic load for this target. On x86-64 a volatile one orders as an
         // acquire load; other architectures need an atomic `or 0` here.
-        Ok(State::from_word(peek(self.word(way))))
+        Ok(State::from_word(read_volatile(self.word(way))))
     }
 
     #[inline(always)]
@@ -188,11 +189,11 @@ impl Memory for Set {
             });
         };
         // May be torn, which the caller's compare-and-swap finds out.
-        let table = peek(field_of!(record, Acquired, table));
-        let handle = peek(field_of!(record, Acquired, handle));
-        let tgid = peek(field_of!(record, Acquired, tgid));
-        let start = peek(field_of!(record, Acquired, start));
-        let exec_id = peek(field_of!(record, Acquired, exec_id));
+        let table = read_volatile(field_of!(record, Acquired, table));
+        let handle = read_volatile(field_of!(record, Acquired, handle));
+        let tgid = read_volatile(field_of!(record, Acquired, tgid));
+        let start = read_volatile(field_of!(record, Acquired, start));
+        let exec_id = read_volatile(field_of!(record, Acquired, exec_id));
         let owner = if self.ownerless {
             0
         } else {
@@ -208,24 +209,27 @@ impl Memory for Set {
     fn stamp(&self, way: u32) -> Result<u64, Infallible> {
         const STAMP: usize = offset_of!(Acquired, head) + offset_of!(Head, stamp);
         let record = self.record(way);
-        Ok(record.map_or(0, |record| peek(record.wrapping_byte_add(STAMP).cast())))
+        Ok(record.map_or(0, |record| {
+            read_volatile(record.wrapping_byte_add(STAMP).cast())
+        }))
     }
 
     #[inline(always)]
     fn write(&self, way: u32, record: &Acquired) -> Result<(), Infallible> {
         if let Some(place) = self.record(way) {
-            poke(place, *record);
+            write_volatile(place, *record);
         }
-        if let Some(room) = Room::of_slot(self.first + way) {
-            room.copy(self.origin);
+        if let Some(buffer) = StackBuf::of_slot(self.first + way) {
+            buffer.copy(self.origin);
         }
         Ok(())
     }
 
     #[inline(always)]
     fn evict(&self, way: u32) -> Result<(), Infallible> {
-        if let (Some(place), Some(room)) = (self.record(way), Room::of_slot(self.first + way)) {
-            room.send(place, Stat::Evicted);
+        match (self.record(way), StackBuf::of_slot(self.first + way)) {
+            (Some(place), Some(buffer)) => buffer.send(place, Stat::Evicted),
+            _ => count(Stat::LostAcquired),
         }
         Ok(())
     }
@@ -237,8 +241,8 @@ impl Memory for Set {
         let mut slot = u64::from(number);
         let last_byte = (&raw mut slot).cast::<u8>().wrapping_add(7);
         // Zero already, the number having 32 bits.
-        poke(last_byte, 0);
-        peek(&raw const slot) as u32
+        write_volatile(last_byte, 0);
+        read_volatile(&raw const slot) as u32
     }
 }
 

@@ -8,7 +8,7 @@
 
 use aya_ebpf::helpers::bpf_task_pt_regs;
 
-use crate::{kernel::Task, memory::peek};
+use crate::{kernel::Task, memory::read_volatile};
 
 /// Registers of the current task as it entered the kernel.
 #[derive(Clone, Copy)]
@@ -57,7 +57,7 @@ impl Arguments {
 
     #[inline(always)]
     fn slot(self, index: usize) -> u64 {
-        peek(self.0.wrapping_add(index))
+        read_volatile(self.0.wrapping_add(index))
     }
 
     /// Where the call came from.

@@ -12,8 +12,9 @@ use memguard_common::{
 
 use crate::{
     emit::{self, count},
+    kernel::Process,
     maps,
-    memory::{field_of, peek, poke},
+    memory::{field_of, read_volatile, write_volatile},
     regs::Origin,
 };
 
@@ -22,9 +23,9 @@ const PAGE: u64 = 4096;
 
 /// Room for an [`Acquired`], a [`Window`] and its bytes, in the order in which they travel.
 #[derive(Clone, Copy)]
-pub(crate) struct Room(*mut u8);
+pub(crate) struct StackBuf(*mut u8);
 
-impl Room {
+impl StackBuf {
     /// The one that belongs to a slot of the nursery; `None` never happens.
     #[inline(always)]
     pub(crate) fn of_slot(slot: u32) -> Option<Self> {
@@ -53,9 +54,9 @@ impl Room {
         let size = maps::window_bytes() - ACQUIRED_BYTES as u64;
         let window = self.window();
         // Stored one by one: what lies on the stack in between keeps the verifier's paths apart.
-        poke(field_of!(window, Window, ip), ip);
-        poke(field_of!(window, Window, bp), bp);
-        poke(field_of!(window, Window, sp), sp);
+        write_volatile(field_of!(window, Window, ip), ip);
+        write_volatile(field_of!(window, Window, bp), bp);
+        write_volatile(field_of!(window, Window, sp), sp);
         if read(place, size, sp) {
             self.holds(size, 1);
         } else {
@@ -65,8 +66,8 @@ impl Room {
 
     #[inline(always)]
     fn holds(self, length: u64, cut: u32) {
-        poke(field_of!(self.window(), Window, length), length as u32);
-        poke(field_of!(self.window(), Window, cut), cut);
+        write_volatile(field_of!(self.window(), Window, length), length as u32);
+        write_volatile(field_of!(self.window(), Window, cut), cut);
     }
 
     #[inline(always)]
@@ -79,16 +80,23 @@ impl Room {
     #[inline(always)]
     pub(crate) fn send(self, record: *const Acquired, sent: Stat) {
         copy(record.cast(), self.0.cast());
-        let tgid = peek(field_of!(self.0, Acquired, tgid));
+        let process = Process {
+            tgid: read_volatile(field_of!(self.0, Acquired, tgid)),
+            start: read_volatile(field_of!(self.0, Acquired, start)),
+        };
         let size = maps::window_bytes() - ACQUIRED_BYTES as u64;
         if maps::wants_windows() && !emit::has_room_for_windows() {
             count(Stat::WindowsLost);
             self.holds(0, 0);
         }
-        let length = u64::from(peek::<u32>(field_of!(self.window(), Window, length)));
+        let length = u64::from(read_volatile::<u32>(field_of!(
+            self.window(),
+            Window,
+            length
+        )));
         // Never more, but the verifier wants to see it.
         let bytes = ACQUIRED_BYTES as u64 + length.min(size);
-        emit::send_acquired(self.0, bytes, tgid, sent);
+        emit::send_acquired(self.0, bytes, process, sent);
     }
 }
 
@@ -96,7 +104,10 @@ impl Room {
 #[inline(always)]
 fn copy(from: *const u64, to: *mut u64) {
     for word in 0..size_of::<Acquired>() / size_of::<u64>() {
-        poke(to.wrapping_add(word), peek(from.wrapping_add(word)));
+        write_volatile(
+            to.wrapping_add(word),
+            read_volatile(from.wrapping_add(word)),
+        );
     }
 }
 
@@ -118,14 +129,14 @@ fn piecewise(place: *mut u8, size: u64, sp: u64) -> u64 {
     for _ in 0..PAGES {
         // Loaded anew, so that the very number is compared that is added to the place: the
         // compiler would compare another one that is as good, but not to the verifier.
-        let at = peek(&raw const done);
+        let at = read_volatile(&raw const done);
         if at > size.saturating_sub(PAGE) {
             return at;
         }
         if !read(place.wrapping_add(at as usize), PAGE, sp.wrapping_add(at)) {
             return at;
         }
-        poke(&raw mut done, at + PAGE);
+        write_volatile(&raw mut done, at + PAGE);
     }
-    peek(&raw const done)
+    read_volatile(&raw const done)
 }

@@ -6,7 +6,16 @@ use crate::source::procfs::Procfs;
 
 /// CPU time of this process so far, user and system.
 pub fn cpu() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    at(rustix::time::ClockId::ProcessCPUTime)
+}
+
+/// The same of the calling thread alone.
+pub fn cpu_of_thread() -> Duration {
+    at(rustix::time::ClockId::ThreadCPUTime)
+}
+
+fn at(clock: rustix::time::ClockId) -> Duration {
+    let time = rustix::time::clock_gettime(clock);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 

@@ -9,11 +9,12 @@ use memguard_common::event::{self as wire, flag, kind};
 use thiserror::Error;
 
 use crate::model::{
-    event::{Acquired, Event, Execed, Exited, Forked, Occasion, Piece, Released},
+    event::{Acquired, Event, Execed, Exited, Forked, Occasion, Released, SnapshotPart},
     ids::{ProcessId, Stamp, TableId},
-    memory::{Attached, Detached, Mapped, Range, Segment, SpaceId, Unmapped},
+    memory::{Attached, Detached, Mapped, Range, SegmentSize, SpaceId, Unmapped},
     origin::Window,
     resource::Call,
+    shared_file::{CreatedFile, SharedFileId},
 };
 
 /// Why a record is none.
@@ -133,6 +134,7 @@ pub fn decode(bytes: &[u8]) -> Result<Event, DecodeError> {
         kind::UNMAPPED => unmapped(&head, &mut reader),
         kind::DETACHED => detached(&head, &mut reader),
         kind::SEGMENT => segment(&mut reader),
+        kind::CREATED => created(&head, &mut reader).map(Event::Created),
         other => Err(DecodeError::UnknownKind(other)),
     }
 }
@@ -150,6 +152,19 @@ struct Fields {
 }
 
 fn acquired(head: &Head, reader: &mut Reader<'_>) -> Result<Event, DecodeError> {
+    let fields = fields(head, reader)?;
+    match fields.call {
+        Call::Mmap | Call::Mremap | Call::Brk => fields.mapped().map(Event::Mapped),
+        Call::Shmat => Ok(Event::Attached(fields.attached())),
+        _ => fields.descriptor().map(Event::Acquired),
+    }
+}
+
+fn created(head: &Head, reader: &mut Reader<'_>) -> Result<CreatedFile, DecodeError> {
+    fields(head, reader).map(|fields| fields.created())
+}
+
+fn fields(head: &Head, reader: &mut Reader<'_>) -> Result<Fields, DecodeError> {
     let place = reader.u64()?;
     let (tgid, tid) = (reader.u32()?, reader.u32()?);
     let handle = reader.u64()?;
@@ -158,7 +173,7 @@ fn acquired(head: &Head, reader: &mut Reader<'_>) -> Result<Event, DecodeError> 
     let call = Call::try_from(number)
         .ok()
         .ok_or(DecodeError::UnknownCall(number))?;
-    let fields = Fields {
+    Ok(Fields {
         head: *head,
         place,
         process,
@@ -167,12 +182,7 @@ fn acquired(head: &Head, reader: &mut Reader<'_>) -> Result<Event, DecodeError> 
         call,
         exec_id: reader.u32()?,
         detail: reader.u64()?,
-    };
-    match call {
-        Call::Mmap | Call::Mremap | Call::Brk => fields.mapped().map(Event::Mapped),
-        Call::Shmat => Ok(Event::Attached(fields.attached())),
-        _ => fields.descriptor().map(Event::Acquired),
-    }
+    })
 }
 
 impl Fields {
@@ -203,6 +213,20 @@ impl Fields {
             protection: (self.detail >> 32) as u8,
             flags: self.detail as u32,
         })
+    }
+
+    /// The kernel has a device's major number above twenty bits of its minor one.
+    fn created(&self) -> CreatedFile {
+        let (major, minor) = (self.detail >> 20, self.detail & 0xf_ffff);
+        CreatedFile {
+            stamp: self.head.stamp,
+            id: SharedFileId {
+                device: libc::makedev(major as u32, minor as u32),
+                inode: self.handle,
+            },
+            process: self.process,
+            call: self.call,
+        }
     }
 
     fn attached(&self) -> Attached {
@@ -243,7 +267,7 @@ fn detached(head: &Head, reader: &mut Reader<'_>) -> Result<Event, DecodeError> 
 fn segment(reader: &mut Reader<'_>) -> Result<Event, DecodeError> {
     let (_space, _process) = (reader.u64()?, reader.process()?);
     let (id, bytes) = (reader.u64()? as i32, reader.u64()?);
-    Ok(Event::Segment(Segment { id, bytes }))
+    Ok(Event::Segment(SegmentSize { id, bytes }))
 }
 
 /// Registers and stack behind an acquisition; `None` where nothing was copied.
@@ -346,7 +370,7 @@ fn exited(head: &Head, reader: &mut Reader<'_>) -> Result<Exited, DecodeError> {
     })
 }
 
-fn piece(head: &Head, reader: &mut Reader<'_>) -> Result<Piece, DecodeError> {
+fn piece(head: &Head, reader: &mut Reader<'_>) -> Result<SnapshotPart, DecodeError> {
     let table = reader.table()?;
     let process = reader.process()?;
     let (first, bits) = (reader.u32()?, reader.u32()?);
@@ -363,7 +387,7 @@ fn piece(head: &Head, reader: &mut Reader<'_>) -> Result<Piece, DecodeError> {
     };
     let truncated = head.has(flag::TRUNCATED);
     let bits = reader.bytes(bits as usize / 8)?.to_vec();
-    Ok(Piece {
+    Ok(SnapshotPart {
         stamp: head.stamp,
         table,
         process,
@@ -495,6 +519,34 @@ mod tests {
     }
 
     #[test]
+    fn a_file_in_memory_has_the_device_that_stat_tells() {
+        let device = 3 << 20 | 0x1_0027;
+        let words = [
+            9,
+            1,
+            pair(2, 3),
+            77,
+            10_000_000,
+            pair(Call::Openat as u32, 5),
+            device,
+        ];
+        let expected = CreatedFile {
+            stamp: Stamp(9),
+            id: SharedFileId {
+                device: libc::makedev(3, 0x1_0027),
+                inode: 77,
+            },
+            process: ProcessId {
+                tgid: 2,
+                start_ticks: 1,
+            },
+            call: Call::Openat,
+        };
+        let record = bytes(kind::CREATED, 0, &words, &[]);
+        assert_eq!(decode(&record), Ok(Event::Created(expected)));
+    }
+
+    #[test]
     fn what_is_given_back_is_whole_pages() {
         let record =
             |kind, address, length| bytes(kind, 0, &[9, 1, pair(2, 3), 4, address, length], &[]);
@@ -509,7 +561,7 @@ mod tests {
         let detached = decode(&record(kind::DETACHED, 8192, 0));
         assert!(matches!(detached, Ok(Event::Detached(it)) if it.address == 8192));
         let segment = decode(&record(kind::SEGMENT, 7, 4096));
-        let expected = Segment { id: 7, bytes: 4096 };
+        let expected = SegmentSize { id: 7, bytes: 4096 };
         assert_eq!(segment, Ok(Event::Segment(expected)));
     }
 

@@ -6,55 +6,33 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clap::Parser as _;
-
-use crate::{
-    cli::{Cli, Command as Verb},
-    failure::Failure,
-    pipeline, tell,
-};
+use crate::{agent, config::WatchConfig, failure::Failure, tell};
 
 const TOUR: &str = "\
-A small server starts. It accepts connections and answers each, but every second
-one it forgets to close. memguard watches it for twelve seconds, as with:
+A small server starts. It accepts and answers connections, but forgets to close
+every second one. memguard watches it for twelve seconds, as with:
 
   memguard watch -p PID --warm-up 1s --min-age 2s -i 1s -d 12s
 
 ";
 
 const AFTER: &str = "
-That was `watch`. To judge a program at its exit: memguard run -- COMMAND.
-Findings as JSON lines: -o FILE.
+That was `watch`. To check a program when it exits: memguard run -- COMMAND.
+To write findings as JSON lines: -o FILE.
 ";
 
 /// How long the server serves: a little longer than it is watched.
 const SERVES: Duration = Duration::from_secs(15);
 
-/// Starts the leaking program and watches it.
-pub fn demo() -> Result<u8, Failure> {
+/// Starts the leaking program and watches it as `config` has it.
+pub fn demo(config: impl FnOnce(u32) -> Result<WatchConfig, Failure>) -> Result<u8, Failure> {
     let itself = std::env::current_exe()
         .map_err(|error| Failure::caused("cannot find memguard's own program", error))?;
     let spawned = Command::new(itself).arg("demo-leaker").spawn();
     let leaker = spawned.map_err(|error| Failure::caused("cannot start the demo server", error))?;
     let leaker = Leaker(leaker);
     tell(TOUR);
-    let pid = leaker.0.id().to_string();
-    let times = [
-        "--warm-up",
-        "1s",
-        "--min-age",
-        "2s",
-        "-i",
-        "1s",
-        "-d",
-        "12s",
-    ];
-    let args = ["memguard", "watch", "-p", &pid].into_iter().chain(times);
-    let cli = Cli::try_parse_from(args).map_err(|error| Failure::usage(error.to_string()))?;
-    let Some(Verb::Watch(watch)) = cli.command else {
-        return Ok(0);
-    };
-    let code = pipeline::watch(&watch)?;
+    let code = agent::watch(&config(leaker.0.id())?)?;
     drop(leaker);
     tell(AFTER);
     Ok(code)

@@ -3,20 +3,22 @@
 use std::path::Path;
 
 use crate::{
-    cli::{DiffArgs, DiffGate, Format},
     compare::{Change, Comparison},
+    config::{
+        DiffConfig, DiffGate,
+        output::{OutputFormat, Stream},
+    },
     failure::Failure,
     files::{self, Findings},
-    pipeline,
-    sink::{difference, text},
+    output::{difference, terminal, text},
 };
 
 /// Exit code where a difference reached the gate.
 const GATE: u8 = 1;
 
 /// Reads, compares, shows, and returns the exit code.
-pub fn diff(args: &DiffArgs) -> Result<u8, Failure> {
-    if [&args.old, &args.new]
+pub fn diff(config: &DiffConfig) -> Result<u8, Failure> {
+    if [&config.old, &config.new]
         .iter()
         .all(|path| path.as_path() == Path::new("-"))
     {
@@ -24,24 +26,24 @@ pub fn diff(args: &DiffArgs) -> Result<u8, Failure> {
             "only one of the two files can be standard input",
         ));
     }
-    let [old, new] = [Findings::read(&args.old)?, Findings::read(&args.new)?];
+    let [old, new] = [Findings::read(&config.old)?, Findings::read(&config.new)?];
     let comparison = Comparison::new(&old.review, &new.review);
-    let text = match args.format {
-        Format::Text => {
+    let text = match config.format {
+        OutputFormat::Text => {
             let sides = [&old.review, &new.review];
             text::difference(
                 &comparison,
                 sides,
                 &doubts(&old, &new),
-                pipeline::stdout_style(args.color),
+                terminal::style(config.colour, Stream::Stdout),
             )
         }
-        Format::Jsonl => difference::jsonl(&comparison)
+        OutputFormat::Jsonl => difference::jsonl(&comparison)
             .map_err(|error| Failure::caused("cannot write the differences", error))?,
     };
     files::print(&text)?;
     let any = |change| comparison.count(change) > 0;
-    let reached = match args.fail_on {
+    let reached = match config.fail_on {
         DiffGate::Never => false,
         DiffGate::New => any(Change::New),
         DiffGate::Grew => any(Change::New) || any(Change::Grew),

@@ -2,8 +2,8 @@
 //! attaching for real.
 
 use crate::{
-    preflight::{self, Check, Facts, Status},
-    sink::doctor::{self as sink, Diagnosis},
+    output::doctor::{self as page, Diagnosis},
+    preflight::{self, Check, KernelSupport, Status},
     source::kernel::{Kernel, Sizes, faults::Faults},
     tell,
 };
@@ -26,17 +26,17 @@ pub fn doctor(json: bool) -> u8 {
         works,
     };
     tell(&if json {
-        sink::json(&diagnosis)
+        page::json(&diagnosis)
     } else {
-        sink::text(&diagnosis)
+        page::text(&diagnosis)
     });
-    if let Some(kernel) = kernel {
-        kernel.leave(&[]);
+    if let Some(Err(error)) = kernel.map(Kernel::leave) {
+        crate::complain(&format!("ends slowly: {:#}", anyhow::Error::from(error)));
     }
     if works { 0 } else { BROKEN }
 }
 
-fn try_out(facts: &Facts) -> (Option<Kernel>, Vec<Check>) {
+fn try_out(facts: &KernelSupport) -> (Option<Kernel>, Vec<Check>) {
     let mut kernel = match Kernel::load(facts.layout, &facts.plan, Sizes::of_windows(2 << 10)) {
         Ok(kernel) => kernel,
         Err(error) => return (None, vec![refused("programs", error)]),

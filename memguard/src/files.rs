@@ -8,14 +8,13 @@ use std::{
 };
 
 use crate::{
-    cli::SuppressArgs,
     complain,
+    config::SuppressConfig,
     failure::Failure,
-    model::finding::Evidence,
+    findings::suppression::{Rules, Suppressor, defaults},
+    model::finding::{Doubt, Evidence},
+    output::read::{self, ReadError, Reading, Recorded},
     review::{Review, Run},
-    screen::Screen,
-    sink::read::{self, ReadError, Reading, Recorded},
-    suppress::Rules,
 };
 
 /// Longest file of suppressions.
@@ -45,9 +44,8 @@ impl Findings {
     /// may be many.
     pub fn doubt(&self, evidence: &mut Evidence) {
         if self.bad > 0 {
-            let lines = if self.bad == 1 { "line" } else { "lines" };
-            let why = format!("{} {lines} could not be read", self.bad);
-            evidence.reasons.insert(0, why);
+            let doubt = Doubt::LinesUnreadable(self.bad);
+            evidence.reasons.insert(0, doubt);
         }
     }
 }
@@ -69,11 +67,15 @@ fn take(review: &mut Review, line: Recorded) {
 }
 
 /// What is to be suppressed, and what is known already.
-pub fn screen(args: &SuppressArgs, baseline: Option<&Path>) -> Result<Screen, Failure> {
-    let rules = args.suppressions.as_deref().map(rules).transpose()?;
+pub fn suppressor(config: &SuppressConfig, baseline: Option<&Path>) -> Result<Suppressor, Failure> {
+    let rules = config.rules.as_deref().map(rules).transpose()?;
     let known = baseline.map(fingerprints).transpose()?;
-    let screen = Screen::new(rules.unwrap_or_default(), args.show_suppressed);
-    Ok(screen.with_baseline(known))
+    let mut rules = rules.unwrap_or_default();
+    if !config.without_built_in {
+        rules = rules.and_built_in(defaults::rules());
+    }
+    let suppressor = Suppressor::new(rules, config.show);
+    Ok(suppressor.with_baseline(known))
 }
 
 fn rules(path: &Path) -> Result<Rules, Failure> {
@@ -98,7 +100,7 @@ fn rules(path: &Path) -> Result<Rules, Failure> {
 fn fingerprints(path: &Path) -> Result<HashSet<u64>, Failure> {
     if path == Path::new("-") {
         return Err(Failure::usage(
-            "standard input is the command's, and no --baseline",
+            "standard input belongs to the command and cannot be the --baseline",
         ));
     }
     let mut review = Review::default();
@@ -110,7 +112,8 @@ fn fingerprints(path: &Path) -> Result<HashSet<u64>, Failure> {
                 .fix("write a new one: memguard run -o FILE -- COMMAND"),
         );
     }
-    let findings = review.findings().iter();
+    // What was withdrawn is not known to be anything.
+    let findings = review.findings().iter().filter(|it| !it.is_withdrawn());
     Ok(findings.map(|it| it.finding.fingerprint).collect())
 }
 

@@ -1,44 +1,56 @@
 //! memguard catches resource leaks in running programs.
 //!
-//! Data goes one way: [`source`] → [`decode`] → [`ledger`] → [`detect`] → [`findings`] → [`sink`].
-//! Only [`pipeline`] names them all. `ARCHITECTURE.md` has the picture and the invariants.
+//! Data goes one way: [`source`] → [`decode`] → [`engine`] ([`ledger`], [`detect`], [`judge`],
+//! [`findings`]) → [`output`]. Only [`agent`] brings them together. `ARCHITECTURE.md` has the
+//! picture and the invariants.
 
+pub mod agent;
 pub mod cli;
 pub mod command;
 pub mod compare;
+pub mod config;
 pub mod cost;
 pub mod decode;
 pub mod demo;
 pub mod detect;
 pub mod diff;
 pub mod doctor;
+pub mod engine;
+pub mod facts;
 pub mod failure;
 pub mod files;
 pub mod findings;
 pub mod heap;
-pub mod identify;
+pub mod judge;
 pub mod ledger;
 pub mod model;
 pub mod origin;
-pub mod pipeline;
+pub mod output;
 pub mod preflight;
+pub mod recording;
 pub mod report;
 pub mod review;
-pub mod sampler;
-pub mod screen;
-pub mod sink;
 pub mod source;
 pub mod state;
-pub mod suggest;
-pub mod suppress;
-pub mod touches;
-pub mod verify;
 
 use std::io::Write as _;
 
 /// A message to standard error. Where that is closed there is nobody to tell.
 pub fn complain(message: &str) {
-    let text = sink::text::message(&format!("memguard: {message}"));
+    say_narrowly(&format!("memguard: {message}"));
+}
+
+/// Text to standard error, in lines that are not too long.
+pub fn say_narrowly(text: &str) {
+    let text = output::text::message(text);
+    if std::io::stderr().write_all(text.as_bytes()).is_err() {
+        // Nobody listens.
+    }
+}
+
+/// Why memguard ends with this code, in one line of standard error that programs can find.
+pub fn complain_of_code(code: u8, reason: &str) {
+    let text = output::text::one_line(&format!("memguard: exits with {code}: {reason}"));
     if std::io::stderr().write_all(text.as_bytes()).is_err() {
         // Nobody listens.
     }

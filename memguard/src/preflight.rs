@@ -12,7 +12,7 @@ use crate::{
     source::{
         kernel::{
             features::{self, KernelVersion},
-            plan::{self, Plan, Wanted},
+            plan::{self, Plan, Unavailable, Wanted},
             tracefs::{self, Tracefs},
         },
         procfs::Procfs,
@@ -77,7 +77,7 @@ impl Check {
 
 /// What the commands need to know of the host.
 #[derive(Debug)]
-pub struct Facts {
+pub struct KernelSupport {
     /// Kernel offsets, tracepoint fields included.
     pub layout: Layout,
     /// What to attach.
@@ -107,7 +107,7 @@ const INITIAL_PID_NAMESPACE: &str = "pid:[4026531836]";
 
 /// What the commands need, or the first reason why they cannot have it. Call it while the process
 /// has one thread: it may mount tracefs in a namespace of its own.
-pub fn facts(wanted: Wanted) -> Result<Facts, Failure> {
+pub fn support(wanted: Wanted) -> Result<KernelSupport, Failure> {
     let fatal = |check: Check| match check.status {
         Status::Fail => Err(failure(&check)),
         Status::Ok | Status::Warn => Ok(()),
@@ -121,11 +121,11 @@ pub fn facts(wanted: Wanted) -> Result<Facts, Failure> {
     let layout = layout().map_err(|check| failure(&check))?;
     let tracefs = tracefs().map_err(|check| failure(&check))?;
     let plan = plan::plan(&plan::formats(tracefs.path()), wanted);
-    if let Some((probe, reason)) = plan.obstacle() {
+    if let Some(Unavailable { probe, reason }) = plan.obstacle() {
         let message = format!("cannot attach to {}: {reason}", probe.tracepoint());
         return Err(Failure::preflight(message).fix(KERNEL_FIX));
     }
-    Ok(Facts {
+    Ok(KernelSupport {
         layout: plan.complete(layout),
         plan,
     })
@@ -250,7 +250,7 @@ pub fn tracefs() -> Result<Tracefs, Check> {
 }
 
 /// Every question, and what the commands need where all is well.
-pub fn all() -> (Vec<Check>, Option<Facts>) {
+pub fn all() -> (Vec<Check>, Option<KernelSupport>) {
     let mut checks = capabilities();
     checks.extend([kernel(), lockdown(), pid_namespace()]);
     let layout = layout();
@@ -273,7 +273,7 @@ pub fn all() -> (Vec<Check>, Option<Facts>) {
     checks.push(counting());
     let facts = layout.ok().zip(tracefs.ok()).map(|(layout, tracefs)| {
         let plan = plan::plan(&plan::formats(tracefs.path()), Wanted::ALL);
-        Facts {
+        KernelSupport {
             layout: plan.complete(layout),
             plan,
         }
@@ -285,17 +285,20 @@ pub fn all() -> (Vec<Check>, Option<Facts>) {
 }
 
 fn tracepoints(plan: &Plan) -> Vec<Check> {
-    let missing = plan.unavailable.iter().map(|(probe, reason)| {
-        let detail = format!("{}: {reason}", probe.tracepoint());
-        if probe.is_required() {
-            return Check::fail("tracepoint", detail, KERNEL_FIX);
-        }
-        Check::warn(
-            "tracepoint",
-            detail,
-            "nothing to do: this call does not exist here",
-        )
-    });
+    let missing = plan
+        .unavailable
+        .iter()
+        .map(|Unavailable { probe, reason }| {
+            let detail = format!("{}: {reason}", probe.tracepoint());
+            if probe.is_required() {
+                return Check::fail("tracepoint", detail, KERNEL_FIX);
+            }
+            Check::warn(
+                "tracepoint",
+                detail,
+                "nothing to do: this call does not exist here",
+            )
+        });
     let found = format!("{} of {}", plan.probes.len(), plan::PROBES.len());
     std::iter::once(Check::ok("tracepoints", found))
         .chain(missing)
@@ -308,5 +311,9 @@ fn counting() -> Check {
         return Check::ok("descriptor counts", "from the size of /proc/PID/fd");
     }
     let detail = "/proc/PID/fd has no size here (before 6.2): censuses read the directory";
-    Check::warn("descriptor counts", detail, "nothing to do: only dearer")
+    Check::warn(
+        "descriptor counts",
+        detail,
+        "nothing to do: this is only slower",
+    )
 }

@@ -1,53 +1,47 @@
 //! `report`: a file of findings, for people or for a flame graph.
 
 use crate::{
-    cli::{ReportArgs, ReportFormat, ReportGate},
+    complain_of_code,
+    config::{ReportConfig, ReportFormat, output::Stream},
     failure::Failure,
     files::{self, Findings},
-    model::{finding::Verdict, report::Summary},
-    pipeline,
-    screen::Screen,
-    sink::{
+    findings::selection::Selection,
+    output::{
         folded::{Weight, folded},
-        text,
+        terminal, text,
     },
+    review::Reviewed,
 };
 
 /// Exit code where a finding reached the gate.
 const GATE: u8 = 1;
 
 /// Reads, shows, and returns the exit code.
-pub fn report(args: &ReportArgs) -> Result<u8, Failure> {
-    let mut screen = files::screen(&args.suppress, None)?;
-    let mut findings = Findings::read(&args.file)?;
+pub fn report(config: &ReportConfig) -> Result<u8, Failure> {
+    let suppressor = files::suppressor(&config.suppress, None)?;
+    let mut selection = Selection::new(suppressor, config.fail_on.clone());
+    let mut findings = Findings::read(&config.file)?;
     let mut summary = findings.review.summary();
-    findings.review.retain(|finding| screen.take(finding));
-    let reached = reached(args.fail_on, &screen, &summary);
-    screen.apply(&mut summary);
+    let (untold, left) = findings.review.untold();
+    selection.untold(&untold, left);
+    let keep = |it: &Reviewed| !it.is_withdrawn() && selection.take_past(&it.finding, it.counts());
+    findings.review.retain(keep);
+    selection.apply(&mut summary);
     findings.doubt(&mut summary.evidence);
     let review = &findings.review;
-    let text = match args.format {
-        ReportFormat::Text => text::review(review, &summary, pipeline::stdout_style(args.color)),
+    let text = match config.format {
+        ReportFormat::Text => text::review(
+            review,
+            &summary,
+            terminal::style(config.colour, Stream::Stdout),
+        ),
         ReportFormat::Folded => folded(review, Weight::Count),
         ReportFormat::FoldedBytes => folded(review, Weight::Bytes),
     };
     files::print(&text)?;
-    Ok(if reached { GATE } else { 0 })
-}
-
-/// As `watch` and `run` judge, so that a file has the same verdict as the run that wrote it.
-fn reached(gate: ReportGate, screen: &Screen, summary: &Summary) -> bool {
-    let any = |verdict: Verdict| {
-        let named = summary
-            .findings
-            .iter()
-            .find(|(name, _)| *name == verdict.name());
-        screen.reaching(verdict, named.map_or(0, |(_, count)| *count)) > 0
+    let Some(reason) = selection.reached() else {
+        return Ok(0);
     };
-    match gate {
-        ReportGate::Never => false,
-        ReportGate::Leak => any(Verdict::Leak),
-        ReportGate::Growth => any(Verdict::Leak) || any(Verdict::Growth),
-        ReportGate::Left => screen.left_reaching(summary.left) > 0,
-    }
+    complain_of_code(GATE, &reason);
+    Ok(GATE)
 }

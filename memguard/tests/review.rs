@@ -45,7 +45,7 @@ fn run(arguments: &[&str]) -> Ran {
 }
 
 fn golden(name: &str) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sink/golden");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/output/golden");
     folder.join(name).to_str().expect("a plain path").to_owned()
 }
 
@@ -108,21 +108,94 @@ fn report_has_the_gates_of_watch_and_run() {
         file(&folder, verdict, &(kept.join("\n") + "\n"))
     };
     for (verdict, gates) in [
-        ("leak", ["leak", "growth"].as_slice()),
+        (
+            "leak",
+            ["suspect", "leak", "growth", "leak,left:3"].as_slice(),
+        ),
         ("growth", &["growth"]),
-        ("left", &["left"]),
+        ("left", &["left", "left:16", "leak,left:3"]),
         ("aged", &[]),
     ] {
         let path = only(verdict);
-        for gate in ["never", "leak", "growth", "left"] {
+        for gate in [
+            "never",
+            "suspect",
+            "leak",
+            "exhaustion",
+            "growth",
+            "left",
+            "left:16",
+            "left:17",
+            "leak,left:3",
+        ] {
             let ran = run(&["report", "--fail-on", gate, &path]);
-            assert_eq!(
-                ran.code,
-                i32::from(gates.contains(&gate)),
-                "{verdict} {gate}"
-            );
+            let reached = gates.contains(&gate);
+            assert_eq!(ran.code, i32::from(reached), "{verdict} {gate}");
+            let said = ran.said();
+            let why = said.starts_with("memguard: exits with 1: ")
+                && said.ends_with(&format!(", --fail-on {gate}"));
+            assert_eq!(why, reached, "{verdict} {gate}: {}", ran.stderr);
         }
     }
+}
+
+#[test]
+fn gates_that_make_no_sense_are_refused() {
+    let (old, own) = (golden("old.jsonl"), std::process::id().to_string());
+    for (arguments, expected) in [
+        (
+            vec!["report", "--fail-on", "left:0", &old],
+            "left:0 would always be reached",
+        ),
+        (
+            vec!["report", "--fail-on", "leek", &old],
+            "expected never, or suspect, leak, exhaustion, growth, left or left:N",
+        ),
+        (
+            vec!["watch", "-p", &own, "--fail-on", "left"],
+            "left is no gate of watch",
+        ),
+        (
+            vec!["run", "--fail-on", "never,leak", "--", "true"],
+            "never stands alone",
+        ),
+    ] {
+        let ran = run(&arguments);
+        assert_eq!((ran.code, &*ran.stdout), (2, ""), "{arguments:?}");
+        assert!(ran.said().contains(expected), "{}", ran.stderr);
+    }
+}
+
+/// What was withdrawn was nothing, whatever the file says before.
+#[test]
+fn a_leak_that_was_withdrawn_fails_no_report() {
+    let folder = scratch();
+    let lines = fs::read_to_string(golden("old.jsonl")).expect("it is committed");
+    let leak = |line: &&str| line.contains("\"verdict\":\"leak\"");
+    let opened = lines.lines().filter(leak);
+    let opened = opened.filter(|line| line.contains("memguard.finding.opened"));
+    let mut all: Vec<String> = opened.map(str::to_owned).collect();
+    let over = |line: &String| {
+        line.replace("finding.opened", "finding.resolved")
+            .replace("\"resolution\":null", "\"resolution\":\"withdrawn\"")
+    };
+    assert!(!all.is_empty());
+    let gate = |all: &[String]| {
+        let path = file(&folder, "all", &(all.join("\n") + "\n"));
+        run(&["report", "--fail-on", "suspect", &path])
+    };
+    assert_eq!(gate(&all).code, 1);
+    for at in 0..all.len() {
+        let resolved = over(&all[at]);
+        all.push(resolved);
+    }
+    let ran = gate(&all);
+    println!("{}", ran.stdout);
+    assert_eq!((ran.code, &*ran.stderr), (0, ""));
+    assert!(
+        ran.stdout
+            .starts_with("memguard: INCONCLUSIVE: nothing leaked")
+    );
 }
 
 #[test]
@@ -137,7 +210,7 @@ fn report_names_bad_lines_and_loses_nothing_else() {
     let mut complaints = ran.stderr.lines();
     let first = complaints.next().expect("two complaints");
     assert!(
-        first.ends_with("cut.jsonl:1 is no JSON from column 1"),
+        first.ends_with("cut.jsonl:1 is not valid JSON at column 1"),
         "{first}"
     );
     let last = complaints.next().expect("two complaints");
@@ -149,7 +222,9 @@ fn report_names_bad_lines_and_loses_nothing_else() {
         ran.stdout
             .starts_with("memguard: INCONCLUSIVE: 2 leaks, 1 process")
     );
-    assert!(flat(&ran.stdout).contains("because 2 lines could not be read; the file has no end"));
+    assert!(
+        flat(&ran.stdout).contains("because 2 lines could not be read; the file has no summary")
+    );
     assert!(!ran.stderr.contains('\u{1b}') && !ran.stdout.contains('\u{1b}'));
 }
 
@@ -157,7 +232,7 @@ fn report_names_bad_lines_and_loses_nothing_else() {
 fn what_is_no_file_of_findings_is_refused() {
     let folder = scratch();
     let newer = fs::read_to_string(golden("old.jsonl")).expect("it is committed");
-    let newer = newer.replace("\"schema_version\":\"1.0\"", "\"schema_version\":\"2.3\"");
+    let newer = newer.replace("\"schema_version\":\"1.1\"", "\"schema_version\":\"2.3\"");
     let old = golden("old.jsonl");
     let missing = folder
         .path()
@@ -169,15 +244,12 @@ fn what_is_no_file_of_findings_is_refused() {
     for (path, expected) in [
         (
             file(&folder, "newer", &newer),
-            "line 1 is of version 2.3 of the format, and this memguard reads up to 1.x",
+            "line 1 has format version 2.3, but this memguard reads only up to 1.x",
         ),
-        (
-            file(&folder, "empty", ""),
-            "it has no line of memguard's output",
-        ),
+        (file(&folder, "empty", ""), "it contains no memguard output"),
         (
             file(&folder, "passwd", "root:x:0:0\n"),
-            "it has no line of memguard's output; line 1 is no JSON",
+            "it contains no memguard output; line 1 is not valid JSON",
         ),
         (missing, "No such file"),
         (directory, "Is a directory"),
@@ -235,8 +307,9 @@ fn suppressed_findings_reach_no_gate() {
     let ran = with(&["--suppressions", &rules]);
     println!("{}", ran.stdout);
     assert_eq!(ran.code, 0);
-    let first = "memguard: 1 process that keeps growing, 16 descriptors left at exit, 1 held\n";
-    assert!(ran.stdout.starts_with(first) && ran.stdout.contains(" long, 2 suppressed\n"));
+    let first = "memguard: 1 process that keeps growing, 16 descriptors left at exit, \
+                 1 held for a long time, 2 suppressed";
+    assert!(flat(&ran.stdout).starts_with(first));
     assert!(!ran.stdout.contains("LEAK"));
     let listed = flat(&with(&["--suppressions", &rules, "--show-suppressed"]).stdout);
     for expected in [
@@ -262,10 +335,11 @@ fn mistakes_in_suppressions_name_file_and_line() {
     ] {
         let ran = run(&arguments);
         assert_eq!((ran.code, &*ran.stdout), (code, ""), "{}", ran.stderr);
-        let expected = "bad.supp:2: \"leek\" is no verdict; expected any, leak, growth, left,";
+        let expected =
+            "bad.supp:2: \"leek\" is no verdict; expected any, leak, exhaustion, growth,";
         assert!(ran.said().contains(expected), "{}", ran.stderr);
     }
-    assert_eq!(run(&["report", &old, "--show-suppressed"]).code, 2);
+    assert_eq!(run(&["report", &old, "--show-suppressed"]).code, 0);
 }
 
 #[test]
@@ -311,6 +385,29 @@ fn every_help_has_examples() {
     }
 }
 
+/// The built-in rules can be had as a file of one's own.
+#[test]
+fn the_built_in_rules_are_rules_as_they_are_printed() {
+    let printed = run(&["doctor", "--default-suppressions"]);
+    assert_eq!((printed.code, &*printed.stderr), (0, ""));
+    assert!(
+        printed
+            .stdout
+            .starts_with("# memguard built-in suppressions, version ")
+    );
+    let folder = scratch();
+    let path = file(&folder, "mine.supp", &printed.stdout);
+    let old = golden("old.jsonl");
+    let ran = run(&[
+        "report",
+        "--no-default-suppressions",
+        "--suppressions",
+        &path,
+        &old,
+    ]);
+    assert_eq!((ran.code, &*ran.stderr), (0, ""));
+}
+
 /// Rules that help shows are rules.
 #[test]
 fn the_rules_of_the_help_are_good() {
@@ -318,7 +415,7 @@ fn the_rules_of_the_help_are_good() {
     let help = run(&["report", "--help"]).stdout;
     let rules = help
         .lines()
-        .skip_while(|line| !line.contains("* and ? match:"))
+        .skip_while(|line| !line.contains("* and ? are wildcards:"))
         .skip(1);
     let rules: Vec<_> = rules.take_while(|line| !line.is_empty()).collect();
     assert!(rules.len() >= 4, "{help}");

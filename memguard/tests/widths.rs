@@ -31,7 +31,7 @@ fn check(arguments: &[&str]) -> String {
 }
 
 fn golden(name: &str) -> String {
-    format!("{}/src/sink/golden/{name}", env!("CARGO_MANIFEST_DIR"))
+    format!("{}/src/output/golden/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn errors_are_narrow() {
     let all = golden("reports.jsonl");
     for arguments in [
         &["watch"][..],
-        &["watch", "-p", "1", "-d", "1s"],
+        &["watch", "-p", "1", "--fail-on", "left"],
         &["watch", "-p", "4194304"],
         &["watch", "-p", "1", "--cgroup", "/"],
         &["watch", "--cgroup", "/proc"],
@@ -87,9 +87,10 @@ fn errors_are_narrow() {
         ],
         &["watch", "-p", "1", "--suppressions", "/no/such/file"],
         &["watch", "-p", "1", "--suppressions", &all],
-        &["watch", "-p", "1", "--show-suppressed"],
+        &["watch", "-p", "1", "-d", "0x"],
         &["run"],
         &["run", "--fail-on", "right", "--", "true"],
+        &["run", "--fail-on", "left:0", "--", "true"],
         &["run", "--baseline", "/no/such/file", "--", "true"],
         &[
             "run",

@@ -28,8 +28,8 @@ static int directory(void)
 static sigset_t no_signal;
 
 /* What makes one; `forget_NAME` is the place to be named, and nothing else goes there. */
-#define KIND(name, kind, expression)                           \
-	PLACE static void forget_##name(void)               \
+#define KIND_EVERY(seconds, name, kind, expression)            \
+	PLACE static void forget_##name(void)                  \
 	{                                                      \
 		checked(expression, #name);                    \
 		lost.count++;                                  \
@@ -38,7 +38,7 @@ static sigset_t no_signal;
 	{                                                      \
 		static double next;                            \
 		shut(checked(expression, #name));              \
-		if (may_lose() && is_due(&next, age / 5))      \
+		if (may_lose() && is_due(&next, seconds))      \
 			forget_##name();                       \
 	}                                                      \
 	static void name(void)                                 \
@@ -46,6 +46,8 @@ static sigset_t no_signal;
 		loses(kind, "forget_" #name);                  \
 		work(age / 20, work_with_##name);              \
 	}
+
+#define KIND(name, kind, expression) KIND_EVERY(age / 5, name, kind, expression)
 
 KIND(files, "fd file", open("/proc/self/exe", O_RDONLY))
 KIND(directories, "fd dir", directory())
@@ -56,7 +58,8 @@ KIND(epolls, "fd epoll", epoll_create1(EPOLL_CLOEXEC))
 KIND(eventfds, "fd eventfd", eventfd(0, EFD_CLOEXEC))
 KIND(timerfds, "fd timerfd", timerfd_create(CLOCK_MONOTONIC, 0))
 KIND(signalfds, "fd signalfd", signalfd(-1, &no_signal, 0))
-KIND(inotifies, "fd inotify", inotify_init1(0))
+/* A user may have 128 of them at a time, in all processes together. */
+KIND_EVERY(span / 40, inotifies, "fd inotify", inotify_init1(0))
 KIND(memfds, "fd memfd", memfd_create("forgotten", 0))
 KIND(pidfds, "fd pidfd", syscall(SYS_pidfd_open, getpid(), 0))
 
@@ -122,7 +125,7 @@ static void connect_for_ever(void)
 static void start_clients(void)
 {
 	peer_listening = listener(&peer_address);
-	helper(connect_for_ever);
+	helper_at_work(connect_for_ever);
 }
 
 KIND(accepted, "socket tcp", accept(peer_listening, NULL, NULL))

@@ -216,6 +216,7 @@ static void after_exec(void)
 		begun = now();
 		do {
 			lose_after_exec();
+			report_first();
 			report();
 		} while (!ends_within(age / 20));
 		return;
@@ -235,18 +236,21 @@ PLACE static void forget_late(void)
 	counted(file());
 }
 
+static double begins_at;
+
 static void lose_late(void)
 {
 	shut(file());
-	if (elapsed() > span / 2 && is_time(1.0 / 8))
+	if (elapsed() > begins_at && is_time(1.0 / 8))
 		forget_late();
 }
 
-/* Nothing for the first half of the time. */
+/* Nothing for eight ages, or for half the time where that is less. */
 static void begins_late(void)
 {
 	loses("fd file", "forget_late");
-	next = span / 2;
+	begins_at = fmin(span / 2, 8 * age);
+	next = begins_at;
 	work(age / 20, lose_late);
 }
 

@@ -10,7 +10,17 @@
  * by then (zoo_watched.h) and "done". From there on it loses nothing more, but works on until its
  * standard input ends: one that falls silent is another shape.
  *
- *   who PID     the process that does it, where that is not the one that was started
+ * All but WARM and AGE is in seconds for the workloads whose sources say so; they work at memguard's
+ * default options only.
+ *
+ *   who PID          the process that does it, where that is not the one that was started
+ *   first TIME       when something was lost for the first time, in seconds since 1970
+ *   gave_back TIME   when something that had stayed was given back, once a second at most; who has
+ *                    not seen that yet cannot tell it from a leak
+ *   keeps            nothing will be given back, and there will be no more of it
+ *   at_most COUNT    so many descriptors at any time; said where that cannot be seen early
+ *   exhausts LIMIT   what is lost is on its way to this limit
+ *   full             ... and reaches it
  */
 #ifndef WORK_H
 #define WORK_H
@@ -66,6 +76,47 @@ static inline bool may_lose(void)
 	return elapsed() < span;
 }
 
+static inline double since_1970(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_REALTIME, &time);
+	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+/* Says once when the first was lost. */
+static inline void report_first(void)
+{
+	static bool reported;
+
+	if (reported || (lost.count == 0 && lost.bytes == 0))
+		return;
+	reported = true;
+	dprintf(1, "first %.3f\n", since_1970());
+}
+
+/* Says that what had stayed is given back. */
+static inline void gives_back(void)
+{
+	static double reported;
+
+	if (now() - reported >= 1.0) {
+		reported = now();
+		dprintf(1, "gave_back %.3f\n", since_1970());
+	}
+}
+
+/* What is opened stays, and is all that there will be. */
+static inline void keeps(void)
+{
+	dprintf(1, "keeps\n");
+}
+
+static inline void holds_at_most(int count)
+{
+	dprintf(1, "at_most %d\n", count);
+}
+
 static inline void loses(const char *what, const char *function)
 {
 	lost.who = getpid();
@@ -83,9 +134,16 @@ static inline bool ends_within(double seconds)
 	return ppoll(&input, 1, &time, NULL) > 0;
 }
 
+/* Ends when the work begins. */
+static int starting[2];
+
 static inline void begin(void)
 {
 	ready();
+	if (starting[1]) {
+		shut(starting[0]);
+		shut(starting[1]);
+	}
 	begun = now();
 }
 
@@ -107,6 +165,7 @@ static inline void work(double seconds, void (*step)(void))
 	begin();
 	do {
 		step();
+		report_first();
 		report();
 	} while (!ends_within(seconds));
 }
@@ -166,6 +225,7 @@ static inline void admit(struct population *all, double life)
 static inline void dismiss(struct population *all, int which)
 {
 	all->release(all->of[which].number);
+	gives_back();
 	all->of[which] = all->of[--all->count];
 }
 
@@ -186,6 +246,25 @@ static inline pid_t helper(void (*steps)(void))
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(0);
+	steps();
+	_exit(0);
+}
+
+/* The same for one that begins with the work: a client whose server may not answer for minutes yet. */
+static inline void helper_at_work(void (*steps)(void))
+{
+	pid_t parent = getpid();
+	char byte;
+
+	checked(pipe2(starting, O_CLOEXEC), "pipe2");
+	if (checked(fork(), "fork") > 0)
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(0);
+	shut(starting[1]);
+	while (read(starting[0], &byte, 1) > 0)
+		;
 	steps();
 	_exit(0);
 }

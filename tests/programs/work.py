@@ -5,6 +5,8 @@ Says what the programs in C say (work.h): "ready"; what it has lost after SPAN s
 
 import asyncio
 import gc
+import http.client
+import http.server
 import os
 import random
 import select
@@ -65,6 +67,76 @@ def sockets_kept(turn):
         kept.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
 
 
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Forgets the file of one request in five."""
+
+    protocol_version = "HTTP/1.0"
+
+    def do_GET(self):
+        source = one_file()
+        if int(self.path[1:]) % 5 == 0 and may_lose():
+            kept.append(source)
+        else:
+            source.close()
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, *words):
+        pass
+
+
+def web_server():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_address
+
+
+def request_files(turn):
+    """Leaks files: a web server with a thread for each request. In seconds: twenty requests in one."""
+    connection = http.client.HTTPConnection(*address)
+    connection.request("GET", f"/{turn}")
+    connection.getresponse().read()
+    connection.close()
+
+
+def fast_files(turn):
+    """Leaks files, ten a second, and does nothing else."""
+    if may_lose():
+        kept.append(one_file())
+
+
+class Cycle:
+    """Closes its socket when the collector finds it."""
+
+    def __init__(self):
+        self.me = self
+        self.socket = socket.socket()
+
+
+PERIODS = [10, 10, 10, 10, 40, 12]
+
+
+def collected_sockets(turn):
+    """Leaks nothing: sockets in cycles, which only the collector closes, at uneven times. In seconds."""
+    global next_collection
+    if turn == 0:
+        gc.disable()
+        say("at_most", 500)
+        next_collection = begun + PERIODS.pop(0)
+    Cycle()
+    if time.monotonic() >= next_collection:
+        gc.collect()
+        next_collection = time.monotonic() + (PERIODS.pop(0) if len(PERIODS) > 1 else PERIODS[0])
+        gave_back()
+
+
+def idle_ramp(turn):
+    """Leaks nothing: modules and tables are loaded in the first minute, 6 MiB, and then it idles."""
+    if time.monotonic() - begun < 60:
+        kept.append([object() for _ in range(1500)])
+
+
 def mixed_service(turn):
     """Leaks nothing: temporary files, connections of all lengths, a program now and then."""
     now = time.monotonic()
@@ -113,7 +185,27 @@ def asyncio_server():
     asyncio.run(all_of_it())
 
 
-LOSES = {"files_kept": "fd file", "sockets_kept": "socket udp"}
+LOSES = {
+    "files_kept": "fd file",
+    "sockets_kept": "socket udp",
+    "request_files": "fd file",
+    "fast_files": "fd file",
+}
+# Seconds between two steps, where they are not measured in ages.
+PACES = {"request_files": 0.05, "fast_files": 0.1, "collected_sockets": 0.1, "idle_ramp": 0.5}
+said = set()
+
+
+def say_once(word):
+    """With the time, in seconds since 1970."""
+    if word not in said:
+        said.add(word)
+        say(word, f"{time.time():.3f}")
+
+
+def gave_back():
+    """Who has not seen this yet cannot tell what stayed from a leak."""
+    say("gave_back", f"{time.time():.3f}")
 
 
 def go_on(step):
@@ -121,16 +213,20 @@ def go_on(step):
     while True:
         step(turn)
         turn += 1
+        if WORKLOAD in LOSES and kept:
+            say_once("first")
         if not told and not may_lose():
             told = True
             if WORKLOAD in LOSES:
                 say("finds", os.getpid(), "leak", LOSES[WORKLOAD], len(kept), "* *")
             say("done")
-        if select.select([0], [], [], AGE / 20)[0]:
+        if select.select([0], [], [], PACES.get(WORKLOAD, AGE / 20))[0]:
             return
 
 
 address = peer() if WORKLOAD in ("sockets_kept", "mixed_service") else None
+if WORKLOAD == "request_files":
+    address = web_server()
 say("ready")
 os.read(0, 100)
 begun = time.monotonic()

@@ -29,6 +29,7 @@ static void fill_cache(void)
 static void cache_fills(void)
 {
 	make_folder();
+	keeps();
 	work(age / 20, fill_cache);
 }
 
@@ -38,6 +39,12 @@ static struct {
 	double used;
 } cache[CAPACITY];
 static int cached;
+
+static void evict(int descriptor)
+{
+	shut(descriptor);
+	gives_back();
+}
 
 /* By the name of a file: from the cache, else opened in the place of the one unused for longest. */
 static void use_file(int name)
@@ -55,7 +62,7 @@ static void use_file(int name)
 	if (cached < CAPACITY)
 		place = cached++;
 	else
-		shut(cache[place].descriptor);
+		evict(cache[place].descriptor);
 	cache[place].descriptor = file_in_folder(name);
 	cache[place].name = name;
 	cache[place].used = elapsed();
@@ -93,7 +100,7 @@ static void use_new_file(void)
 	int place = cached < CAPACITY ? cached++ : (int)(chance() * CAPACITY);
 
 	if (cache[place].descriptor)
-		shut(cache[place].descriptor);
+		evict(cache[place].descriptor);
 	cache[place].descriptor = file_in_folder(next_file++ % 100);
 }
 
@@ -156,7 +163,7 @@ static void rotate(void)
 	snprintf(from, sizeof from, "%s/0", folder);
 	snprintf(to, sizeof to, "%s/%d", folder, ++file_number % GENERATIONS + 1);
 	checked(rename(from, to), "rename");
-	shut(logs[GENERATIONS - 1]);
+	evict(logs[GENERATIONS - 1]);
 	memmove(logs + 1, logs, sizeof logs - sizeof *logs);
 	logs[0] = file_in_folder(0);
 }

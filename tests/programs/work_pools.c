@@ -104,6 +104,7 @@ static void resize_steady(void)
 static void pool_resized(void)
 {
 	start_peer(1e9);
+	keeps();
 	work(age / 10, resize_steady);
 }
 

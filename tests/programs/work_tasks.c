@@ -293,7 +293,7 @@ static void keep_alive_server(void)
 	peer_listening = event.data.fd = listener(&peer_address);
 	queue = checked(epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
 	checked(epoll_ctl(queue, EPOLL_CTL_ADD, peer_listening, &event), "epoll_ctl");
-	helper(be_clients);
+	helper_at_work(be_clients);
 	work(age / 50, serve_what_comes);
 }
 

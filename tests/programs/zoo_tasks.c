@@ -7,6 +7,7 @@
 #include "zoo_watched.h"
 
 #include <pthread.h>
+#include <sys/inotify.h>
 
 /* A macro, so that the place where a thread is started is where it stands. */
 #define begin(steps)                                             \
@@ -123,6 +124,48 @@ static void s72_timers(void)
 	finds_count(getpid(), "leak", "timer posix", count, "leak_s72");
 }
 
+static char folder[] = "/tmp/zoo-watches-XXXXXX";
+static int watcher, watched;
+
+static char *watched_file(int number)
+{
+	static char path[64];
+
+	snprintf(path, sizeof path, "%s/%d", folder, number);
+	return path;
+}
+
+NOINLINE static int watch_s78(void)
+{
+	char *path = watched_file(watched++);
+
+	checked(close(checked(creat(path, 0600), "creat")), "close");
+	return checked(inotify_add_watch(watcher, path, IN_MODIFY), "inotify_add_watch");
+}
+
+/* One that is removed for each that is not. */
+static void watch_two_files(void)
+{
+	watch_s78();
+	checked(inotify_rm_watch(watcher, watch_s78()), "inotify_rm_watch");
+}
+
+/* Leaks watches, all in one descriptor. */
+static void s78_watches(void)
+{
+	watcher = checked(inotify_init1(IN_CLOEXEC), "inotify_init1");
+	if (!mkdtemp(folder))
+		err(99, "mkdtemp");
+	ready();
+	int count = keep_doing(0.1, watch_two_files);
+	finds_count(getpid(), "leak", "watch inotify-watch", count, "*");
+	await_line();
+	while (watched > 0)
+		unlink(watched_file(--watched));
+	rmdir(folder);
+	shut(watcher);
+}
+
 int main(int argc, char **argv)
 {
 	const struct scenario all[] = {
@@ -132,6 +175,7 @@ int main(int argc, char **argv)
 		{ "s68_zombies", s68_zombies },
 		{ "s69_zombies_ignored", s69_zombies_ignored },
 		{ "s72_timers", s72_timers },
+		{ "s78_watches", s78_watches },
 		{ NULL, NULL },
 	};
 

@@ -138,6 +138,16 @@ impl<'a> Finding<'a> {
             .then(|| (number(limit, "/value"), number(limit, "/used")))
     }
 
+    /// What that limit is called, as `RLIMIT_NOFILE`.
+    pub fn limit_name(self) -> Option<&'a str> {
+        self.at("/limit/name")?.as_str()
+    }
+
+    /// How sure memguard is, from 0 to 1, where that is told.
+    pub fn confidence(self) -> Option<f64> {
+        self.at("/confidence")?.as_f64()
+    }
+
     /// The process it is about.
     pub fn pid(self) -> u64 {
         number(self.0, "/process/pid")

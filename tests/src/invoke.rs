@@ -41,9 +41,9 @@ impl Memguard {
         this
     }
 
-    /// `memguard watch OPTIONS --format jsonl -o FILE`.
+    /// `memguard watch --left OPTIONS --format jsonl -o FILE`: tests know what is left.
     pub fn watch(options: &[&str]) -> Self {
-        let mut this = Self::plain(&["watch"]);
+        let mut this = Self::plain(&["watch", "--left"]);
         this.command.args(options);
         this.writes_lines();
         this

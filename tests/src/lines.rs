@@ -3,7 +3,8 @@
 use std::{
     collections::{HashMap, HashSet, hash_map::Entry},
     fs,
-    path::Path,
+    io::{BufReader, Read as _, Seek as _, SeekFrom},
+    path::{Path, PathBuf},
 };
 
 use serde_json::Value;
@@ -40,9 +41,9 @@ impl Lines {
 
     /// Reads the complete lines of a file that is still being written, if it is there yet.
     pub fn read_so_far(path: &Path) -> Self {
-        let content = fs::read_to_string(path).unwrap_or_default();
-        let complete = content.rfind('\n').map_or("", |end| &content[..end]);
-        Self(complete.lines().map(parse).collect())
+        let mut growing = Growing::new(path);
+        growing.read();
+        growing.lines
     }
 
     /// Every line.
@@ -145,6 +146,49 @@ impl Lines {
     }
 }
 
+/// A file that is still being written; every line of it is read and checked once, however often
+/// it is asked for more.
+#[derive(Debug)]
+pub struct Growing {
+    path: PathBuf,
+    read: u64,
+    /// What there is so far.
+    pub lines: Lines,
+}
+
+impl Growing {
+    /// Nothing is read yet; the file need not be there.
+    pub fn new(path: &Path) -> Self {
+        let (path, lines) = (path.to_owned(), Lines::default());
+        Self {
+            path,
+            read: 0,
+            lines,
+        }
+    }
+
+    /// Takes the lines that are complete by now. Returns whether there are new ones.
+    pub fn read(&mut self) -> bool {
+        let more = self.more().unwrap_or_default();
+        let Some(end) = more.rfind('\n') else {
+            return false;
+        };
+        self.read += end as u64 + 1;
+        self.lines.0.extend(more[..end].lines().map(parse));
+        true
+    }
+
+    /// What is behind the last complete line.
+    fn more(&self) -> std::io::Result<String> {
+        let mut file = BufReader::new(fs::File::open(&self.path)?);
+        file.seek(SeekFrom::Start(self.read))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        // The last line may end within a character.
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
 fn with_verdict<'a>(findings: &[Finding<'a>], verdict: &str) -> Vec<Finding<'a>> {
     let wanted = |finding: &&Finding<'_>| finding.verdict() == verdict && !finding.is_resolved();
     findings.iter().filter(wanted).copied().collect()
@@ -160,7 +204,7 @@ fn parse(line: &str) -> Value {
     let value: Value = serde_json::from_str(line)
         .unwrap_or_else(|error| panic!("not one JSON value: {error}: {line}"));
     assert!(value.is_object(), "not a JSON object: {line}");
-    assert_eq!(text(&value, "/schema_version"), "1.0", "in {line}");
+    assert_eq!(text(&value, "/schema_version"), "1.1", "in {line}");
     crate::times::unix_seconds(text(&value, "/timestamp"));
     crate::schema::check(line, &value);
     value

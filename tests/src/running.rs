@@ -11,7 +11,7 @@ use rustix::process::Signal;
 
 use crate::{
     guard::{Guard, shell_code},
-    lines::Lines,
+    lines::{Growing, Lines},
     scratch::Scratch,
     stream::Stream,
     wait::{holds_within, wait_until},
@@ -52,12 +52,16 @@ impl Running {
         what: &str,
         condition: impl Fn(&Lines) -> bool,
     ) -> Lines {
-        let mut lines = Lines::default();
+        let mut growing = Growing::new(&lines_path(&self.scratch));
+        let mut asked = false;
         let found = holds_within(within, || {
             let over = self.guard.poll().is_some();
-            lines = self.lines();
-            over || condition(&lines)
+            // Only new lines can make a difference.
+            let new = growing.read() || !asked;
+            asked = true;
+            over || (new && condition(&growing.lines))
         });
+        let lines = growing.lines;
         if !found || !condition(&lines) {
             let state = if found {
                 "memguard has ended"
@@ -67,6 +71,11 @@ impl Running {
             panic!("{what}: {state}\n{self}\n{}", listing(&lines));
         }
         lines
+    }
+
+    /// What came on standard output so far.
+    pub fn printed(&self) -> String {
+        self.stdout.so_far()
     }
 
     /// Waits until the standard output has this text.

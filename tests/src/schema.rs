@@ -11,7 +11,7 @@ use std::{
 use jsonschema::Validator;
 use serde_json::Value;
 
-static LINES: LazyLock<Validator> = LazyLock::new(|| validator("memguard-1.0.schema.json"));
+static LINES: LazyLock<Validator> = LazyLock::new(|| validator("memguard-1.1.schema.json"));
 
 /// Lines that were found good: who waits for a line reads all before it again and again.
 static GOOD: LazyLock<Mutex<HashSet<u64>>> = LazyLock::new(Mutex::default);
@@ -61,8 +61,8 @@ mod tests {
     /// What `diff --format jsonl` writes is compared with this file by the tests of `diff`.
     #[test]
     fn differences_follow_their_schema() {
-        let schema = validator("memguard-difference-1.0.schema.json");
-        let golden = include_str!("../../memguard/src/sink/golden/difference.jsonl");
+        let schema = validator("memguard-difference-1.1.schema.json");
+        let golden = include_str!("../../memguard/src/output/golden/difference.jsonl");
         for line in golden.lines() {
             let mut value = serde_json::from_str(line).unwrap();
             assert!(schema.is_valid(&value), "{line}");
@@ -74,7 +74,7 @@ mod tests {
     /// A validator that lets everything pass would make every test green.
     #[test]
     fn good_lines_pass_and_bad_ones_do_not() {
-        let golden = include_str!("../../memguard/src/sink/golden/reports.jsonl");
+        let golden = include_str!("../../memguard/src/output/golden/reports.jsonl");
         for line in golden.lines() {
             let mut value = serde_json::from_str(line).unwrap();
             check(line, &value);

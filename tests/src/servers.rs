@@ -11,12 +11,12 @@ use std::{
 use crate::{
     driven::Driven,
     guard::Guard,
+    load_clients::LoadClients,
     nginx::{Nginx, free_port},
     postgres::Postgres,
     programs::{on_path, sources},
     redis::Redis,
     scratch::Scratch,
-    visitors::Visitors,
 };
 
 /// All that there are.
@@ -35,7 +35,7 @@ pub struct Servers {
     names: BTreeMap<u32, String>,
     urls: BTreeMap<String, String>,
     loads: Vec<(String, Guard)>,
-    visitors: Vec<(String, Visitors)>,
+    load_clients: Vec<(String, LoadClients)>,
     scripts: Vec<Driven>,
     nginx: Option<Nginx>,
     postgres: Option<Postgres>,
@@ -113,12 +113,12 @@ impl Servers {
     pub fn visit(&mut self, seconds: &str) {
         const REQUEST: &str = "GET /file.txt HTTP/1.1\r\nHost: localhost\r\n\r\n";
         for (name, url) in &self.urls {
-            let visitors = Visitors::of(address(url), REQUEST);
-            self.visitors.push((name.clone(), visitors));
+            let load_clients = LoadClients::of(address(url), REQUEST);
+            self.load_clients.push((name.clone(), load_clients));
         }
         if let Some(redis) = &self.redis {
-            let visitors = Visitors::of(redis.address().into(), "SET key value\r\n");
-            self.visitors.push(("redis".to_owned(), visitors));
+            let load_clients = LoadClients::of(redis.address().into(), "SET key value\r\n");
+            self.load_clients.push(("redis".to_owned(), load_clients));
         }
         if let Some(postgres) = &self.postgres {
             for anew in [false, true] {
@@ -128,15 +128,15 @@ impl Servers {
         }
     }
 
-    /// Sends the visitors away, each of which was answered.
+    /// Ends the load; every client must have had answers.
     ///
     /// # Panics
     ///
     /// When a server gave no answer.
     pub fn visits_end(&mut self) {
-        for (name, visitors) in self.visitors.drain(..) {
-            println!("{name}: {} answers", visitors.answers());
-            assert!(visitors.answers() > 0, "{name} does not answer");
+        for (name, load_clients) in self.load_clients.drain(..) {
+            println!("{name}: {} answers", load_clients.answers());
+            assert!(load_clients.answers() > 0, "{name} does not answer");
         }
         self.loads.clear();
     }

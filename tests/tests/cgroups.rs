@@ -1,51 +1,19 @@
 //! Control groups as a whole: of many processes none grows, and all of them together do.
 #![cfg(test)] // so that clippy.toml's allowances for tests reach the helpers too
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::time::Duration;
 
-use memguard_tests::{Driven, Memguard, lines::text, machine, program, wait_until};
+use memguard_tests::{Cgroup, Driven, Memguard, lines::text, machine, program, wait_until};
 use rustix::process::Signal;
 
-/// A directory of the v2 hierarchy, removed at the end.
-struct Cgroup(PathBuf);
-
-impl Cgroup {
-    fn make() -> Self {
-        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
-        let mut mounts = mounts
-            .lines()
-            .map(|line| line.split(' ').collect::<Vec<_>>());
-        let mount = mounts
-            .find(|fields| fields.get(2) == Some(&"cgroup2"))
-            .unwrap_or_else(|| panic!("no cgroup v2 hierarchy is mounted"));
-        let path = Path::new(mount[1]).join(format!("memguard-test-{}", std::process::id()));
-        fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    fn takes(&self, pid: u32) {
-        fs::write(self.0.join("cgroup.procs"), pid.to_string()).unwrap();
-    }
-}
-
-impl Drop for Cgroup {
-    fn drop(&mut self) {
-        let removed = || fs::remove_dir(&self.0).is_ok();
-        wait_until(Duration::from_secs(10), "an empty control group", removed);
-    }
-}
-
+/// Of many processes none grows by much, and all of them together do.
 #[test]
 fn many_small_processes_grow_together() {
     let Some(_alone) = machine::ready() else {
         return;
     };
     let cgroup = Cgroup::make();
-    let path = cgroup.0.to_str().unwrap();
+    let path = cgroup.path().to_str().unwrap();
     let mut many = Driven::start(&program("zoo_growth"), &["s77_many_small"]);
     cgroup.takes(many.pid());
     let options = "-d 5m --kinds heap --warm-up 3s --min-age 2s -i 1s --cgroup";

@@ -35,7 +35,7 @@ const EXAMPLES: &[(&str, i32, &str)] = &[
         "nothing leaked",
     ),
     (
-        "memguard watch -p 4242 -d 5m --fail-on leak",
+        "memguard watch -p 4242 -d 5m --fail-on leak,exhaustion",
         0,
         "nothing leaked",
     ),
@@ -66,6 +66,7 @@ const EXAMPLES: &[(&str, i32, &str)] = &[
     ),
     ("memguard doctor", 0, "memguard works on this host"),
     ("memguard doctor --json | jq .ok", 0, "true"),
+    ("memguard doctor --default-suppressions > mine.supp", 0, ""),
     ("memguard demo", 0, "1 leak"),
     ("memguard report leaks.jsonl", 0, "2 leaks"),
     ("memguard report --fail-on leak leaks.jsonl", 1, "2 leaks"),
@@ -263,7 +264,7 @@ impl Desk {
 
     /// The files, which some examples write over.
     fn lay_out(&self) {
-        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../memguard/src/sink/golden");
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../memguard/src/output/golden");
         for (name, of) in [
             ("leaks", "old"),
             ("before", "old"),

@@ -10,7 +10,7 @@ use memguard_tests::{
     finding::listed,
     guard::children,
     holds_within, machine,
-    memory::{Usage, Witness},
+    memory::{Usage, UsageSampler},
     programs::on_path,
     wait_until,
 };
@@ -96,16 +96,16 @@ fn compare(times: &Times) {
         attached.elapsed() > times.warm_up
     });
 
-    let mut witnesses = witnesses(&servers);
-    let filling = filled.as_ref().map(|redis| Witness::of(redis.pid()));
-    witnesses.extend(filling.map(|witness| ("redis, filled".to_owned(), witness)));
+    let mut samplers = samplers(&servers);
+    let filling = filled.as_ref().map(|redis| UsageSampler::of(redis.pid()));
+    samplers.extend(filling.map(|sampler| ("redis, filled".to_owned(), sampler)));
 
     // Until a little before the end of the loads.
     let seconds = Duration::from_secs(times.seconds.parse().unwrap());
     let until = seconds.saturating_sub(Duration::from_secs(2));
     if let Some(redis) = &filled {
         redis.fill(times.bytes_per_second, || {
-            look(&mut witnesses);
+            look(&mut samplers);
             loaded.elapsed() < until
         });
     }
@@ -116,7 +116,7 @@ fn compare(times: &Times) {
     watch.signal(Signal::INT);
     let lines = watch.finish_within(Duration::from_secs(20)).lines();
 
-    show(&witnesses);
+    show(&samplers);
     println!("the servers: {:?}", servers.names());
     assert!(servers.names().len() >= 2, "hardly a server is installed");
     let filled = filled.as_ref().map(Redis::pid);
@@ -129,39 +129,39 @@ fn compare(times: &Times) {
 /// The first ramp of a collector, slow where others take the CPUs, is not what is asked about.
 fn become_steady(servers: &Servers, patience: Duration) {
     let begin = Instant::now();
-    let mut witnesses = witnesses(servers);
+    let mut samplers = samplers(servers);
     let (span, bytes) = LEVEL;
     let steady = holds_within(patience, || {
-        look(&mut witnesses);
-        let mut all = witnesses.iter();
-        all.all(|(_, witness)| witness.is_level(span, bytes))
+        look(&mut samplers);
+        let mut all = samplers.iter();
+        all.all(|(_, sampler)| sampler.is_level(span, bytes))
     });
     let seconds = begin.elapsed().as_secs();
     println!("under load: all servers steady after {seconds} s: {steady}");
 }
 
 /// Of every process of the servers that is there now.
-fn witnesses(servers: &Servers) -> Vec<(String, Witness)> {
+fn samplers(servers: &Servers) -> Vec<(String, UsageSampler)> {
     let mut all = Vec::new();
     for (pid, name) in servers.names() {
-        all.push((name.clone(), Witness::of(*pid)));
-        let others = children(*pid).into_iter().map(Witness::of);
-        all.extend(others.map(|witness| (format!("{name}, a child"), witness)));
+        all.push((name.clone(), UsageSampler::of(*pid)));
+        let others = children(*pid).into_iter().map(UsageSampler::of);
+        all.extend(others.map(|sampler| (format!("{name}, a child"), sampler)));
     }
     all
 }
 
-fn look(witnesses: &mut [(String, Witness)]) {
-    for (_, witness) in witnesses {
-        witness.look();
+fn look(samplers: &mut [(String, UsageSampler)]) {
+    for (_, sampler) in samplers {
+        sampler.sample();
     }
 }
 
 /// What `/proc` showed after the warm-up: for who has to find out whether a finding is false.
-fn show(witnesses: &[(String, Witness)]) {
+fn show(samplers: &[(String, UsageSampler)]) {
     println!("KiB first and last: anonymous, shared; most in the middle and in the last third");
-    for (name, witness) in witnesses {
-        let (first, last, (middle, late)) = (witness.first(), witness.last(), witness.peaks());
+    for (name, sampler) in samplers {
+        let (first, last, (middle, late)) = (sampler.first(), sampler.last(), sampler.peaks());
         let kib = |sizes: [u64; 2]| sizes.map(|size| size / 1024);
         let anon = kib([first.anon_bytes, last.anon_bytes]);
         let shared = kib([first.shmem_bytes, last.shmem_bytes]);

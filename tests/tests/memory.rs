@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use memguard_tests::{
     Driven, Finding, Lines, Memguard, Running, machine,
     memory::{
-        Judgement, Pages, Said, Usage, Witness, judge,
+        Judgement, Pages, Said, Usage, UsageSampler, judge,
         judge::{about_others, lost_mappings},
         maps,
         said::{Finds, Grows},
@@ -83,17 +83,17 @@ const SLACK: u64 = 512 << 10;
 struct Scenario {
     name: &'static str,
     program: Driven,
-    witness: Witness,
+    sampler: UsageSampler,
 }
 
 impl Scenario {
     fn start((program_name, name): (&str, &'static str)) -> Self {
         let program = Driven::start(&program(program_name), &[name]);
-        let witness = Witness::of(program.pid());
+        let sampler = UsageSampler::of(program.pid());
         Self {
             name,
             program,
-            witness,
+            sampler,
         }
     }
 
@@ -124,7 +124,7 @@ fn carry_out(attach: impl FnOnce(&str)) -> Vec<Scenario> {
     let mut done = None;
     wait_until(WORK, "all are done", || {
         for it in &mut all {
-            it.witness.look();
+            it.sampler.sample();
         }
         if done.is_none() && all.iter().all(|it| it.program.is_done()) {
             done = Some(Instant::now());
@@ -177,7 +177,7 @@ fn compare(scenarios: &[Scenario], lines: &Lines) {
             println!("{name:22} SKIPPED: {reason}");
             continue;
         }
-        let usage = scenario.witness.last();
+        let usage = scenario.sampler.last();
         let Judgement { found, differences } = judge(&said, scenario.program.pid(), usage, lines);
         println!("{name:22} {:44} {found}", said.summary());
         let differences = differences.into_iter().chain(unmapped(scenario, lines));
@@ -225,9 +225,9 @@ fn assert_true(scenarios: &[Scenario], segments: &[(u64, u64)]) {
 
 /// Where `/proc` shows something else than the program says.
 fn untrue(scenario: &Scenario, segments: &[(u64, u64)]) -> Vec<String> {
-    let (name, said, witness) = (scenario.name, scenario.said(), &scenario.witness);
-    assert!(witness.looks() > 100, "hardly a look at {name}");
-    let (first, last) = (witness.first(), witness.last());
+    let (name, said, sampler) = (scenario.name, scenario.said(), &scenario.sampler);
+    assert!(sampler.samples() > 100, "hardly a look at {name}");
+    let (first, last) = (sampler.first(), sampler.last());
     let mut untrue = Vec::new();
     for finds in &said.finds {
         let (has, wanted) = truth(finds, first, last, segments);
@@ -241,7 +241,7 @@ fn untrue(scenario: &Scenario, segments: &[(u64, u64)]) -> Vec<String> {
             untrue.push(format!("{name}: grows by {bytes}, /proc shows {more}"));
         }
     }
-    let (middle, late) = witness.peaks();
+    let (middle, late) = sampler.peaks();
     if said.is_healthy() && name != POOL && late > middle + SLACK {
         untrue.push(format!("{name}: healthy, /proc shows {middle} and {late}"));
     }

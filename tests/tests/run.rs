@@ -2,10 +2,13 @@
 //! notices nothing.
 #![cfg(test)] // so that clippy.toml's allowances for tests reach the helpers too
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use memguard_tests::{
-    Memguard, Scratch, by_kind, by_process, by_resource, machine, program, total,
+    Memguard, Ran, Scratch, by_kind, by_process, by_resource, machine, program, total,
 };
 
 /// Exactly 7 files and 9 TCP sockets are reported, each as left behind and by this one program; the
@@ -133,6 +136,57 @@ fn death_by_signal_is_judged() {
         assert_eq!(ran.code, 128 + signal);
         assert_eq!(left, 3);
     }
+}
+
+/// A command, started with some signals ignored, as `env --ignore-signal` does it.
+fn ignoring(signals: &[&str], command: &[&str]) -> Ran {
+    let options = signals
+        .iter()
+        .map(|signal| format!("--ignore-signal={signal}"));
+    let mut words: Vec<String> = options.collect();
+    words.extend(command.iter().map(|word| (*word).to_owned()));
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    Memguard::program(Path::new("env"), &words).finish()
+}
+
+/// Where SIGCHLD is ignored the kernel reaps children itself, and a wait for one fails. memguard
+/// may be started like that, and knows nevertheless how the command ended.
+#[test]
+fn the_exit_code_survives_an_ignored_sigchld() {
+    let Some(_alone) = machine::ready() else {
+        return;
+    };
+    let memguard = machine::memguard().display().to_string();
+    for (end, expected) in [("exit 7", 7), ("exit 0", 0), ("kill -9 $$", 128 + 9)] {
+        let command = [&memguard, "run", "-q", "--", "sh", "-c", end];
+        let ran = ignoring(&["CHLD"], &command);
+        println!("{end}: {}, expected {expected}", ran.code);
+        assert_eq!(ran.code, expected, "{end}: {ran}");
+    }
+}
+
+/// The command ignores the signals that it would ignore without memguard, and no others.
+#[test]
+fn the_command_inherits_the_callers_signals() {
+    let Some(_alone) = machine::ready() else {
+        return;
+    };
+    let memguard = machine::memguard().display().to_string();
+    let look = ["grep", "SigIgn", "/proc/self/status"];
+    let mut seen = BTreeSet::new();
+    for ignored in [&[][..], &["CHLD"], &["PIPE"], &["CHLD", "PIPE"]] {
+        let bare = ignoring(ignored, &look).stdout;
+        let command = [&[&memguard, "run", "-q", "--"], &look[..]].concat();
+        let traced = ignoring(ignored, &command).stdout;
+        println!("{ignored:?}: bare {bare:?}, traced {traced:?}");
+        assert_eq!(traced, bare, "{ignored:?}");
+        seen.insert(bare);
+    }
+    assert_eq!(
+        seen.len(),
+        4,
+        "the signals were ignored as they should: {seen:?}"
+    );
 }
 
 /// Descriptors of two threads count once each when a thread that is not the main one ends all.

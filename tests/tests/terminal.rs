@@ -114,6 +114,8 @@ fn progress_stays_away_where_it_would_disturb() {
         "1s",
         "--min-age",
         "1s",
+        "-i",
+        "500ms",
         "-d",
         "2s",
     ]);

@@ -1,4 +1,4 @@
-//! Are the verdicts right? Writes `docs/accuracy.md`.
+//! Measures how often the verdicts are right and how soon they come, and writes `docs/accuracy.md`.
 
 use anyhow::Result;
 
@@ -8,11 +8,12 @@ use crate::{
     workspace::Workspace,
 };
 
-/// Watch workloads that leak and workloads that do not for five minutes, and write the table.
+/// Watch workloads that leak and workloads that do not, for five minutes with a minimum age and for
+/// five at default options, and write the tables: twelve minutes in all.
 #[derive(clap::Args)]
 pub(crate) struct Options {}
 
-/// As root. The table is written whatever the verdicts are; a wrong one is an error.
+/// Runs as root. The table is written in any case; a wrong verdict is an error afterwards.
 pub(crate) fn run(_: &Options, workspace: &Workspace) -> Result<()> {
     let programs = setup::Options {
         tests: true,

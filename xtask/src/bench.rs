@@ -1,7 +1,7 @@
 //! What memguard costs, measured: the tables of `docs/overhead.md`.
 //!
-//! The measuring itself is `memguard/benches` and `tests/src/bench`, of which the second runs as
-//! root; this builds, and says where results go.
+//! The benchmarks are in `memguard/benches` and, as root, in `tests/src/bench`; this builds them
+//! and says where results go.
 
 use std::fs;
 
@@ -13,16 +13,16 @@ use crate::{
     workspace::Workspace,
 };
 
-/// Measure what memguard costs, on a machine that does nothing else.
+/// Measure what memguard costs; the machine should be idle.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Only the sections whose name contains this
+    /// Only the sections whose name contains one of these, separated by commas
     #[arg(long, value_name = "PATTERN")]
     only: Option<String>,
-    /// Short rounds, and few: to see that it works; the figures do not count
+    /// Few and short rounds, to check that it works; the figures mean nothing
     #[arg(long)]
     quick: bool,
-    /// Put the table into docs/overhead.md; all of it
+    /// Write the whole table to docs/overhead.md
     #[arg(long, conflicts_with = "only")]
     write: bool,
 }
@@ -39,7 +39,8 @@ pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<()> {
     };
     setup::run(&everything, workspace)?;
     release_build(workspace)?;
-    if only.as_deref().is_none_or(|pattern| PURE.contains(pattern)) {
+    let wants_pure = |patterns: &str| patterns.split(',').any(|it| PURE.contains(it));
+    if only.as_deref().is_none_or(wants_pure) {
         pure(*quick, workspace)?;
     }
     let mut cargo = as_root(
@@ -70,7 +71,7 @@ pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<()> {
     shell::run(&mut cargo)
 }
 
-/// Needs no root. What an earlier run has left would be taken for this one's.
+/// Needs no root. Samples of an earlier run are removed, or they would be taken for new ones.
 fn pure(quick: bool, workspace: &Workspace) -> Result<()> {
     let samples = workspace.target.join("criterion");
     if samples.exists() {

@@ -11,7 +11,7 @@ use crate::{digest, elf, object, toolchain::Toolchain, workspace::Workspace};
 /// Build the BPF object from source and write it, with its record, to memguard/bpf.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Write nothing: fail if the committed object is not what the sources give.
+    /// Write nothing; fail if the committed object does not match the sources.
     #[arg(long)]
     pub(crate) check: bool,
     /// Build an object whose programs log, to target/bpf/memguard-debug.bpf.o, and leave the
@@ -24,11 +24,11 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<()> {
     let Options { check, debug_log } = options;
     if *check {
-        // The cheap question first: a stale object needs no build to be found out.
+        // The cheap check first: a stale object is found without a build.
         digest::verify(&workspace.root)?;
     }
     let toolchain = Toolchain::find(workspace);
-    let toolchain = toolchain.context("no compiler for BPF here: run `cargo xtask setup`")?;
+    let toolchain = toolchain.context("no compiler for BPF: run `cargo xtask setup`")?;
     if *debug_log {
         return object::build_logging(toolchain, workspace);
     }
@@ -53,7 +53,10 @@ impl Built {
         let sources = digest::sources(&workspace.root)?;
         let object = object::build(toolchain, workspace)?;
         let unchanged = sources == digest::sources(&workspace.root)?;
-        ensure!(unchanged, "the sources changed meanwhile: run it again");
+        ensure!(
+            unchanged,
+            "the sources changed during the build: run it again"
+        );
         let toolchain = toolchain.version(workspace)?;
         Ok(Self {
             object,
@@ -104,7 +107,7 @@ impl Built {
         let committed = fs::read(workspace.root.join(digest::OBJECT))?;
         let differences = elf::differences(&committed, &self.object)?.join(", ");
         if differences.is_empty() {
-            println!("the committed object is what the sources give");
+            println!("the committed object matches the sources");
             return Ok(());
         }
         let record = fs::read_to_string(workspace.root.join(digest::RECORD))?;
@@ -116,7 +119,7 @@ impl Built {
             digest::OBJECT
         );
         println!("the committed object was built from the same sources, by {recorded};");
-        println!("what came out here differs in {differences}, as it may with another compiler");
+        println!("the object built here differs in {differences}, as it may with another compiler");
         Ok(())
     }
 }

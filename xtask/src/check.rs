@@ -8,7 +8,7 @@ use crate::{shell, toolchain, workspace::Workspace};
 #[derive(clap::Args)]
 pub(crate) struct Options {}
 
-/// Runs all checks; the first that fails ends it.
+/// Runs all checks, and stops at the first failure.
 pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<()> {
     let Options {} = options;
     format(workspace)?;
@@ -24,7 +24,7 @@ fn format(workspace: &Workspace) -> Result<()> {
     let has_nightly = shell::succeeds(nightly().args(["fmt", "--version"]));
     if !has_nightly {
         println!(
-            "no nightly rustfmt here: the order of imports and the width of comments go unchecked"
+            "no nightly rustfmt: the order of imports and the width of comments are not checked"
         );
     }
     let mut cargo = if has_nightly {

@@ -1,4 +1,4 @@
-//! The tour: builds memguard with the committed BPF object and lets it trace a workload that leaks.
+//! Builds memguard with the committed BPF object and lets it trace a program that leaks.
 
 use anyhow::Result;
 
@@ -11,7 +11,7 @@ pub(crate) struct Options {}
 /// Builds as the user, runs as root.
 pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<()> {
     let Options {} = options;
-    // Unoptimised, which compiles in half the time: a tour is no benchmark.
+    // Unoptimised, which compiles in half the time.
     shell::run(&mut workspace.cargo(["build", "--package=memguard"]))?;
     let agent = workspace.target.join("debug/memguard");
     shell::run(workspace.command_as_root(agent)?.arg("demo"))

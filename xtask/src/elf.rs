@@ -1,17 +1,9 @@
-//! As much of the ELF format as a comparison of two BPF objects needs: their sections.
+//! What a comparison of two BPF objects needs to know of them: their sections.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Range,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context as _, Result, ensure};
-
-/// A section that holds instructions.
-const EXECUTABLE: u64 = 4;
-
-/// A section without bytes in the file (`.bss`).
-const NO_BITS: u64 = 8;
+use anyhow::{Context as _, Result};
+use object::{Object as _, ObjectSection as _, SectionKind, elf::FileHeader64, read::elf::ElfFile};
 
 /// One instruction takes eight bytes.
 const INSTRUCTION: usize = 8;
@@ -23,32 +15,29 @@ pub(crate) struct Section<'a> {
     pub(crate) name: String,
     /// Its content.
     pub(crate) bytes: &'a [u8],
-    flags: u64,
+    is_code: bool,
 }
 
-/// All sections of a 64-bit little-endian object.
+/// All sections of a 64-bit little-endian object, whose headers and contents are all there.
 pub(crate) fn sections(object: &[u8]) -> Result<Vec<Section<'_>>> {
-    ensure!(
-        object.starts_with(b"\x7fELF\x02\x01"),
-        "not a 64-bit little-endian ELF object"
-    );
-    let (start, size) = (number(object, 40..48)?, number(object, 58..60)?);
-    let (count, names) = (number(object, 60..62)?, number(object, 62..64)?);
-    let header = |index: u64| range(object, start + index * size, size);
-    let names = content(object, header(names)?)?;
-    (0..count)
-        .map(|index| section(object, header(index)?, names))
-        .collect()
+    type File<'a> = ElfFile<'a, FileHeader64<object::LittleEndian>>;
+    let file = File::parse(object).context("not a 64-bit little-endian ELF object")?;
+    file.sections()
+        .map(|section| {
+            Ok(Section {
+                name: String::from_utf8_lossy(section.name_bytes()?).into_owned(),
+                bytes: section.data()?,
+                is_code: section.kind() == SectionKind::Text,
+            })
+        })
+        .collect::<object::Result<_>>()
+        .context("truncated object")
 }
 
 /// How many instructions these sections hold.
 pub(crate) fn instructions(sections: &[Section<'_>]) -> usize {
-    let executable = sections
-        .iter()
-        .filter(|section| section.flags & EXECUTABLE != 0);
-    executable
-        .map(|section| section.bytes.len() / INSTRUCTION)
-        .sum()
+    let code = sections.iter().filter(|section| section.is_code);
+    code.map(|section| section.bytes.len() / INSTRUCTION).sum()
 }
 
 /// The names of the sections in which two objects differ, debug information aside.
@@ -67,40 +56,6 @@ fn by_name(object: &[u8]) -> Result<BTreeMap<String, &[u8]>> {
     Ok(compared
         .map(|section| (section.name, section.bytes))
         .collect())
-}
-
-fn section<'a>(object: &'a [u8], header: &[u8], names: &[u8]) -> Result<Section<'a>> {
-    let name = names
-        .get(number(header, 0..4)? as usize..)
-        .context("truncated names")?;
-    let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
-    Ok(Section {
-        name: String::from_utf8_lossy(name).into_owned(),
-        bytes: content(object, header)?,
-        flags: number(header, 8..16)?,
-    })
-}
-
-fn content<'a>(object: &'a [u8], header: &[u8]) -> Result<&'a [u8]> {
-    if number(header, 4..8)? == NO_BITS {
-        return Ok(&[]);
-    }
-    range(object, number(header, 24..32)?, number(header, 32..40)?)
-}
-
-fn range(object: &[u8], start: u64, length: u64) -> Result<&[u8]> {
-    let end = start.checked_add(length).context("truncated object")?;
-    object
-        .get(start as usize..end as usize)
-        .context("truncated object")
-}
-
-fn number(bytes: &[u8], at: Range<usize>) -> Result<u64> {
-    let bytes = bytes.get(at).context("truncated header")?;
-    Ok(bytes
-        .iter()
-        .rev()
-        .fold(0, |number, byte| number << 8 | u64::from(*byte)))
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ fn strip(object: &Path, workspace: &Workspace) -> Result<Vec<u8>> {
     fs::read(&stripped).with_context(|| format!("{}", stripped.display()))
 }
 
-/// Debian's LLVM has an objcopy, and so has every toolchain of rustup.
+/// Debian's LLVM comes with an objcopy, and so does every rustup toolchain.
 fn objcopy(workspace: &Workspace) -> Result<Command> {
     let debian = format!("{LLVM_PREFIX}/bin/llvm-objcopy");
     if Path::new(&debian).is_file() {
@@ -95,7 +95,7 @@ fn objcopy(workspace: &Workspace) -> Result<Command> {
     let printed = shell::read(workspace.command("rustc").args(host))?;
     let (libraries, sysroot) = printed.split_once('\n').context("rustc printed one line")?;
     let mut command = workspace.command(format!("{libraries}/../bin/rust-objcopy"));
-    // It is not meant to be started by hand, and so does not know where its LLVM is.
+    // It is not meant to be started by hand and does not find its LLVM by itself.
     command.env("LD_LIBRARY_PATH", format!("{sysroot}/lib"));
     Ok(command)
 }

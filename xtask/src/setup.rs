@@ -32,7 +32,7 @@ const REDIS: &str = "redis-server";
 const POSTGRES: &str = "postgresql";
 
 /// Programs that the kernel tests run, and the packages that hold them.
-const TEST_PROGRAMS: [(&str, &str); 17] = [
+const TEST_PROGRAMS: [(&str, &str); 33] = [
     ("gcc", "gcc"),
     ("g++", "g++"),
     ("musl-gcc", "musl-tools"),
@@ -50,6 +50,23 @@ const TEST_PROGRAMS: [(&str, &str); 17] = [
     ("curl", "curl"),
     ("wrk", "wrk"),
     ("git", "git"),
+    // What `everyday.rs` runs beside these.
+    ("make", "make"),
+    ("zsh", "zsh"),
+    ("busybox", "busybox"),
+    ("ruby", "ruby"),
+    ("php", "php-cli"),
+    ("perl", "perl"),
+    ("npm", "npm"),
+    ("psql", "postgresql-client"),
+    ("redis-cli", "redis-tools"),
+    ("sqlite3", "sqlite3"),
+    ("rsync", "rsync"),
+    ("ssh", "openssh-client"),
+    ("ffmpeg", "ffmpeg"),
+    ("jq", "jq"),
+    ("gdb", "gdb"),
+    ("openssl", "openssl"),
 ];
 
 /// Peers that `cargo xtask bench` compares with, each its own package. The others of its programs
@@ -62,7 +79,7 @@ pub(crate) struct Options {
     /// Also install the programs that the kernel tests run.
     #[arg(long)]
     pub(crate) tests: bool,
-    /// Also install what `cargo xtask bench` measures and compares with.
+    /// Also install the programs that `cargo xtask bench` compares memguard with.
     #[arg(long)]
     pub(crate) bench: bool,
 }
@@ -106,8 +123,8 @@ fn install_compiler(workspace: &Workspace) -> Result<()> {
         return shell::run(&mut rustup);
     }
     bail!(
-        "no way to a compiler for BPF: apt offers no {} (is `apt-get update` due?), \
-         and there is no rustup",
+        "no compiler for BPF can be installed: apt offers no {} (try `apt-get update`), \
+         and rustup is not installed",
         DEBIAN_COMPILER.join(" and ")
     )
 }
@@ -140,14 +157,14 @@ fn test_programs(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// One that cannot be had is missing in the table, which says so.
+/// A peer that cannot be installed has no row in the table, and the table says so.
 fn peers(workspace: &Workspace) {
     let missing = PEERS
         .into_iter()
         .filter(|peer| workspace.which(peer).is_none());
     for peer in missing {
         if let Err(why) = apt::install(workspace, &[peer]) {
-            println!("bench goes on without {peer}: {why:#}");
+            println!("continuing without {peer}: {why:#}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Every test there is, in the order in which failures are cheapest. This is what CI runs.
+//! All tests, the fastest first. This is what CI runs.
 
 use std::{
     process::Command,
@@ -18,7 +18,7 @@ pub(crate) struct Options {
     /// Also run the tests that take minutes each.
     #[arg(long)]
     pub(crate) long: bool,
-    /// Leave out the tests that need root and a kernel that takes BPF.
+    /// Leave out the tests that need root and a kernel with BPF.
     #[arg(long)]
     pub(crate) no_kernel: bool,
 }
@@ -27,7 +27,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<()> {
     let Options { long, no_kernel } = *options;
     if !no_kernel {
-        // Better to hear now than after ten minutes that nobody here can become root.
+        // Fail now rather than after ten minutes of building.
         workspace.needs_sudo()?;
     }
     let mut phases = Phases::default();
@@ -74,22 +74,22 @@ fn exploration(workspace: &Workspace) -> Result<()> {
     shell::run(&mut cargo)
 }
 
-/// What of the agent's own tests needs root.
+/// Those of the agent's unit tests that need root.
 fn sideband_tests(workspace: &Workspace) -> Result<()> {
     let mut cargo = test_as_root(["--package=memguard", "--lib"], workspace)?;
     cargo.args(["--", "--ignored", "--test-threads=1", "source::kernel::"]);
     shell::run(&mut cargo)
 }
 
-/// One test after the other: they watch the whole host. A host that refuses BPF makes them fail
-/// where `CI` is set, and say that they were skipped elsewhere.
+/// One test at a time: they share two CPUs with what they measure. On a host that refuses BPF they
+/// fail where `CI` is set; elsewhere they print that they were skipped.
 fn kernel_tests(long: bool, workspace: &Workspace) -> Result<()> {
     let mut cargo = test_as_root(["--package=memguard-tests"], workspace)?;
     cargo
         .args(["--", "--test-threads=1"])
         .env("MEMGUARD_BIN", workspace.agent());
     if long {
-        // What a race met, and how often, is what it is run for.
+        // The output says how often each race was met.
         cargo.args(["--include-ignored", "--nocapture"]);
         cargo.env("MEMGUARD_LONG", "1");
     }
@@ -106,7 +106,7 @@ pub(crate) fn test_as_root<const N: usize>(
     as_root(cargo, workspace)
 }
 
-/// Lets cargo, which builds as the user, run what it has built as root.
+/// Cargo builds as the user; what it has built runs as root.
 pub(crate) fn as_root(mut cargo: Command, workspace: &Workspace) -> Result<Command> {
     if workspace.needs_sudo()? {
         let [sudo, keep] = SUDO;
@@ -141,7 +141,7 @@ impl Phases {
         let total = self.done.iter().map(|(_, took)| took).sum::<Duration>();
         println!("all passed in {:.1} s", total.as_secs_f64());
         if no_kernel {
-            println!("nothing was tried against the kernel: --no-kernel");
+            println!("kernel tests were left out: --no-kernel");
         }
     }
 }

@@ -117,6 +117,6 @@ pub(crate) fn examples() -> Vec<Scenario> {
         &[OPEN, OPEN, CLOSE, CLOSE],
     ];
     programs
-        .map(|parties| Scenario::new("an example", ONE, parties))
+        .map(|actors| Scenario::new("an example", ONE, actors))
         .into()
 }

@@ -1,4 +1,4 @@
-//! The memory as a party sees it that keeps to another protocol than the one that is written down.
+//! The memory as an actor sees it that keeps to another protocol than the one that is written down.
 
 use memguard_common::{
     event::Acquired,
@@ -6,8 +6,8 @@ use memguard_common::{
 };
 
 use super::{
+    actor::{Stop, View},
     op::Compare,
-    party::{Stop, View},
     scenario::Change,
 };
 

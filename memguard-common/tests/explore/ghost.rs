@@ -1,4 +1,4 @@
-//! What the judge knows of each handle, and no party does.
+//! What the judge knows of each handle, and no actor does.
 
 /// What an acquirer saw in the slot after it had published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,4 +1,4 @@
-//! What holds once all parties are through and what is left in the nursery was swept.
+//! What holds once all actors are through and what is left in the nursery was swept.
 
 use memguard_common::{
     nursery::Phase,

@@ -1,4 +1,4 @@
-//! What parties ask for, and how it reads.
+//! What actors ask for, and how it reads.
 
 use memguard_common::{
     event::Acquired,
@@ -56,7 +56,7 @@ pub(crate) enum Op {
     Look { key: usize, handle: Option<usize> },
     /// Reads the clock; an acquirer says for which handle.
     Stamp(Option<usize>),
-    /// Waits until a party is through. Like all that follow, no step: it commutes with everything.
+    /// Waits until an actor is through. Like all that follow, no step: it commutes with everything.
     Await(usize),
     /// Notes which handles of the key are on record, and which are known to user space.
     Witness(usize),

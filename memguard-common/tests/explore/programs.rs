@@ -1,6 +1,6 @@
 //! Programs that close what they were given, and nothing else.
 //!
-//! One way, where parties have to meet; two and three, where they may miss each other. All other
+//! One way, where actors have to meet; two and three, where they may miss each other. All other
 //! ways of the set are busy for ever.
 
 use memguard_common::stats::Stat::{
@@ -22,11 +22,11 @@ pub(crate) struct Case {
     pub(crate) odd: &'static [Oddity],
 }
 
-/// Name, ways, parties, what is reached, what is odd.
+/// Name, ways, actors, what is reached, what is odd.
 macro_rules! cases {
-    ($($name:literal: $ways:expr, $parties:expr, $reaches:expr, $odd:expr;)*) => {
+    ($($name:literal: $ways:expr, $actors:expr, $reaches:expr, $odd:expr;)*) => {
         vec![$(Case {
-            scenario: Scenario::new($name, $ways, &$parties),
+            scenario: Scenario::new($name, $ways, &$actors),
             reaches: $reaches,
             odd: $odd,
         }),*]
@@ -44,7 +44,7 @@ pub(crate) const fn direct(key: usize, owner: u32) -> Role {
     Role::Direct { key, owner }
 }
 
-/// Closes what the party `after` has opened.
+/// Closes what the actor `after` has opened.
 pub(crate) const fn close(key: usize, owner: u32, after: usize) -> Role {
     let after = Some(after);
     Role::Close { key, owner, after }
@@ -57,7 +57,7 @@ pub(crate) const fn close_blindly(key: usize, owner: u32) -> Role {
     Role::Close { key, owner, after }
 }
 
-/// `dup2` onto what the first party has opened.
+/// `dup2` onto what the first actor has opened.
 pub(crate) const fn onto(owner: u32) -> Role {
     let (key, after) = (0, Some(0));
     Role::Onto { key, owner, after }

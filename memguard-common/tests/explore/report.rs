@@ -39,7 +39,7 @@ pub(crate) struct Report {
     pub(crate) states: u64,
     /// How often a state was met again.
     pub(crate) merged: u64,
-    /// States in which all parties are through.
+    /// States in which all actors are through.
     pub(crate) ends: u64,
     pub(crate) paths: Paths,
     /// In how many ends each is found.

@@ -1,4 +1,4 @@
-//! What is explored: which ways can be used, who the parties are, and what is changed on purpose.
+//! What is explored: which ways can be used, who the actors are, and what is changed on purpose.
 
 use memguard_common::nursery::{Key, SETS};
 
@@ -23,20 +23,20 @@ pub(crate) enum Fill {
     },
 }
 
-/// A party, by the program that it runs.
+/// An actor, by the program that it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     /// Opens a descriptor as soon as its number is free.
     Open { key: usize, owner: u32 },
     /// The same, but its record goes to the agent at once.
     Direct { key: usize, owner: u32 },
-    /// `dup2` onto the number, whatever is there, once another party is through.
+    /// `dup2` onto the number, whatever is there, once another actor is through.
     Onto {
         key: usize,
         owner: u32,
         after: Option<usize>,
     },
-    /// Closes the number: once the party that opened it is through, or (blindly, or what was open
+    /// Closes the number: once the actor that opened it is through, or (blindly, or what was open
     /// before the exploration) at any time.
     Close {
         key: usize,
@@ -83,7 +83,7 @@ pub(crate) struct Scenario {
     pub(crate) keys: Vec<Key>,
     /// The usable ways; all others are busy for ever.
     pub(crate) ways: Vec<Fill>,
-    pub(crate) parties: Vec<Role>,
+    pub(crate) actors: Vec<Role>,
     /// Nanoseconds from one stamp to the next: a unit of the state word's time, or less.
     pub(crate) tick: u64,
     pub(crate) change: Option<Change>,
@@ -110,14 +110,14 @@ pub(crate) const KEYS: [Key; 3] = [
 pub(crate) const UNIT: u64 = 1 << 20;
 
 impl Scenario {
-    pub(crate) fn new(name: &'static str, ways: &[Fill], parties: &[Role]) -> Self {
+    pub(crate) fn new(name: &'static str, ways: &[Fill], actors: &[Role]) -> Self {
         let same = |key: &Key| key.set(SETS) == KEYS[0].set(SETS) && key.tag() == KEYS[0].tag();
         assert!(KEYS.iter().all(same), "the keys do not collide");
         Self {
             name,
             keys: KEYS.to_vec(),
             ways: ways.to_vec(),
-            parties: parties.to_vec(),
+            actors: actors.to_vec(),
             tick: UNIT,
             change: None,
         }
@@ -138,34 +138,34 @@ impl Scenario {
     /// Whether a number may be closed before user space knows it.
     pub(crate) fn is_blind(&self) -> bool {
         let blind = |role: &Role| matches!(role, Role::Close { after: None, .. });
-        self.parties.iter().any(blind)
+        self.actors.iter().any(blind)
     }
 
-    /// Whether somebody waits for a party.
-    pub(crate) fn is_awaited(&self, party: usize) -> bool {
-        self.parties.iter().any(|role| match role {
-            Role::Onto { after, .. } | Role::Close { after, .. } => *after == Some(party),
+    /// Whether somebody waits for an actor.
+    pub(crate) fn is_awaited(&self, actor: usize) -> bool {
+        self.actors.iter().any(|role| match role {
+            Role::Onto { after, .. } | Role::Close { after, .. } => *after == Some(actor),
             Role::Open { .. } | Role::Direct { .. } | Role::Sweep => false,
         })
     }
 
-    /// The first party that nobody can tell from this one.
-    pub(crate) fn twin(&self, party: usize) -> usize {
-        if self.is_awaited(party) {
-            return party;
+    /// The first actor that nobody can tell from this one.
+    pub(crate) fn twin(&self, actor: usize) -> usize {
+        if self.is_awaited(actor) {
+            return actor;
         }
-        let role = self.parties[party];
-        let same = |other: &usize| self.parties[*other] == role && !self.is_awaited(*other);
-        (0..party).find(same).unwrap_or(party)
+        let role = self.actors[actor];
+        let same = |other: &usize| self.actors[*other] == role && !self.is_awaited(*other);
+        (0..actor).find(same).unwrap_or(actor)
     }
 
-    pub(crate) fn party_name(&self, party: usize) -> String {
-        let what = match self.parties[party] {
+    pub(crate) fn actor_name(&self, actor: usize) -> String {
+        let what = match self.actors[actor] {
             Role::Open { .. } | Role::Direct { .. } => "open",
             Role::Onto { .. } => "dup2",
             Role::Close { .. } => "close",
             Role::Sweep => "sweep",
         };
-        format!("{what} {party}")
+        format!("{what} {actor}")
     }
 }

@@ -1,4 +1,4 @@
-//! What the parties do. The nursery's functions are the very ones that the programs run; what is
+//! What the actors do. The nursery's functions are the very ones that the programs run; what is
 //! around them mirrors `memguard-ebpf/src/probes/fd/{fresh,release}.rs` and, for the sweep,
 //! `memguard/src/source/kernel/nursery.rs`, line by line, and has to be changed with them.
 
@@ -9,14 +9,14 @@ use memguard_common::{
 };
 
 use super::{
+    actor::{Stop, View},
     changed::Changed,
     ghost::{Closing, Told},
     op::{Compare, Op, Record, halves, owner_of},
-    party::{Stop, View},
     scenario::{Change, Role},
 };
 
-/// Runs a party's script until it is through or stopped.
+/// Runs an actor's script until it is through or stopped.
 pub(crate) fn run(role: Role, view: &View<'_>) -> Result<(), Stop> {
     match role {
         Role::Open { key, owner } => open(view, Op::Install { key, owner }, key, owner),
@@ -34,7 +34,7 @@ pub(crate) fn run(role: Role, view: &View<'_>) -> Result<(), Stop> {
 }
 
 fn wait(view: &View<'_>, after: Option<usize>) -> Result<(), Stop> {
-    after.map_or(Ok(()), |party| view.ask(Op::Await(party)).map(drop))
+    after.map_or(Ok(()), |actor| view.ask(Op::Await(actor)).map(drop))
 }
 
 /// A descriptor that was just given, on its way into the nursery.

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use foldhash::fast::FixedState;
 
 use super::{
+    actor::{Actor, fingerprint},
     judge::{Oddity, Verdict, judge},
-    party::{Party, fingerprint},
     report::{Counterexample, Paths, Report},
     scenario::Scenario,
     world::World,
@@ -25,8 +25,8 @@ struct Search<'a> {
     merge: Merge,
     is_known: &'a dyn Fn(Oddity) -> bool,
     world: World,
-    parties: Vec<Party>,
-    /// Of each party, the first that nobody can tell from it.
+    actors: Vec<Actor>,
+    /// Of each actor, the first that nobody can tell from it.
     twins: Vec<usize>,
     path: Vec<usize>,
     visited: HashMap<[u64; 2], Paths, FixedState>,
@@ -39,14 +39,14 @@ pub(crate) fn explore(
     merge: Merge,
     is_known: &dyn Fn(Oddity) -> bool,
 ) -> Result<Report, Box<Counterexample>> {
-    let parties = scenario.parties.len();
+    let actors = scenario.actors.len();
     let mut search = Search {
         scenario,
         merge,
         is_known,
         world: World::new(scenario),
-        parties: vec![Party::default(); parties],
-        twins: (0..parties).map(|party| scenario.twin(party)).collect(),
+        actors: vec![Actor::default(); actors],
+        twins: (0..actors).map(|actor| scenario.twin(actor)).collect(),
         path: Vec::new(),
         visited: HashMap::default(),
         report: Report::new(scenario.name),
@@ -66,17 +66,17 @@ impl Search<'_> {
         self.report.states += 1;
         let mut sum = Paths::default();
         let mut has_ended = true;
-        for party in self.order() {
+        for actor in self.order() {
             let world = self.world.clone();
-            let before = self.parties[party].mark();
-            if self.parties[party].step(self.scenario, party, &mut self.world, None) {
+            let before = self.actors[actor].checkpoint();
+            if self.actors[actor].step(self.scenario, actor, &mut self.world, None) {
                 has_ended = false;
-                self.path.push(party);
+                self.path.push(actor);
                 sum.add(self.visit()?);
                 self.path.pop();
             }
             self.world = world;
-            self.parties[party].reset(before);
+            self.actors[actor].reset(before);
         }
         if has_ended {
             sum = self.end()?;
@@ -90,18 +90,16 @@ impl Search<'_> {
     /// Who may go on: first who went last, so that a counterexample switches seldom.
     fn order(&self) -> Vec<usize> {
         let last = self.path.last().copied();
-        let others = (0..self.parties.len()).filter(|party| Some(*party) != last);
+        let others = (0..self.actors.len()).filter(|actor| Some(*actor) != last);
         let all = last.into_iter().chain(others);
-        all.filter(|party| !self.parties[*party].is_through())
+        all.filter(|actor| !self.actors[*actor].is_through())
             .collect()
     }
 
-    /// Of the world and of what each party may still do; twins may be exchanged.
+    /// Of the world and of what each actor may still do; twins may be exchanged.
     fn fingerprint(&self) -> [u64; 2] {
-        let parties = self.twins.iter().zip(&self.parties);
-        let mut trails: Vec<_> = parties
-            .map(|(twin, party)| (*twin, party.trail()))
-            .collect();
+        let actors = self.twins.iter().zip(&self.actors);
+        let mut trails: Vec<_> = actors.map(|(twin, actor)| (*twin, actor.trail())).collect();
         trails.sort_unstable();
         fingerprint((&self.world, trails))
     }
@@ -111,8 +109,8 @@ impl Search<'_> {
             oddities,
             mut broken,
         } = judge(self.scenario, &self.world);
-        if self.parties.iter().any(Party::is_underway) {
-            broken.push("a party is stuck".into());
+        if self.actors.iter().any(Actor::is_underway) {
+            broken.push("an actor is stuck".into());
         }
         if !broken.is_empty() || !oddities.iter().copied().all(self.is_known) {
             broken.extend(oddities.iter().map(Oddity::to_string));
@@ -130,12 +128,12 @@ impl Search<'_> {
     /// The present path once more, in words.
     fn replay(&self) -> Vec<String> {
         let mut world = World::new(self.scenario);
-        let mut parties = vec![Party::default(); self.parties.len()];
+        let mut actors = vec![Actor::default(); self.actors.len()];
         let mut steps = Vec::new();
-        for party in &self.path {
+        for actor in &self.path {
             let mut trace = Vec::new();
-            parties[*party].step(self.scenario, *party, &mut world, Some(&mut trace));
-            let name = self.scenario.party_name(*party);
+            actors[*actor].step(self.scenario, *actor, &mut world, Some(&mut trace));
+            let name = self.scenario.actor_name(*actor);
             steps.extend(trace.into_iter().map(|step| format!("{name:8} {step}")));
         }
         steps

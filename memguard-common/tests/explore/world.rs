@@ -1,4 +1,4 @@
-//! What the parties share: one set of the nursery, the kernel's slots, a clock, counters, and what
+//! What the actors share: one set of the nursery, the kernel's slots, a clock, counters, and what
 //! has reached the agent. Every [`Op`] is one step: nothing comes between what it reads and what it
 //! writes.
 
@@ -31,7 +31,7 @@ impl Way {
     }
 }
 
-/// Everything that is not in a party's own hands.
+/// Everything that is not in an actor's own hands.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct World {
     /// The usable ways; all others are busy for ever.
@@ -45,7 +45,7 @@ pub(crate) struct World {
     /// By key: stamp of the youngest release that reached the agent.
     pub(crate) marks: Vec<u64>,
     pub(crate) counters: [u8; Stat::COUNT as usize],
-    /// Parties that are through, as bits; of those only that others wait for.
+    /// Actors that are through, as bits; of those only that others wait for.
     through: u32,
     pub(crate) handles: Vec<Handle>,
     /// A generation shrank, or a claim did not take the next.
@@ -114,9 +114,9 @@ impl World {
         stamp / self.tick
     }
 
-    /// A party is through for which another waits.
-    pub(crate) fn is_through(&mut self, party: usize) {
-        self.through |= 1 << party;
+    /// An actor is through for which another waits.
+    pub(crate) fn is_through(&mut self, actor: usize) {
+        self.through |= 1 << actor;
     }
 
     /// Takes the step, and answers; `None` where it has to wait.
@@ -129,7 +129,7 @@ impl World {
             Op::Install { key, owner } | Op::Overwrite { key, owner } => self.install(key, owner),
             Op::Look { key, handle } => self.look(key, handle),
             Op::Stamp(handle) => self.stamp(handle),
-            Op::Await(party) if self.through >> party & 1 == 0 => return None,
+            Op::Await(actor) if self.through >> actor & 1 == 0 => return None,
             Op::Witness(key) => Closing::witness(&self.handles, key),
             other => {
                 self.change(other);

@@ -16,7 +16,7 @@ mod snapshot;
 
 use aya_ebpf::{EbpfContext as _, programs::TracePointContext};
 
-use crate::memory::peek;
+use crate::memory::read_volatile;
 
 /// A field of the tracepoint's record at a fixed offset. Volatile: one load, not a helper call. The
 /// agent compares the offsets with the kernel's `format` files before it attaches.
@@ -27,7 +27,7 @@ fn field<T: Copy>(context: &TracePointContext, offset: usize) -> T {
         .cast::<u8>()
         .cast_const()
         .wrapping_add(offset);
-    peek(field.cast())
+    read_volatile(field.cast())
 }
 
 /// Number of the system call: `int __syscall_nr` of every `syscalls:*` record.

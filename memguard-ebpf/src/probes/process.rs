@@ -11,17 +11,16 @@ use aya_ebpf::{
 };
 use memguard_common::{
     event::{Execed, Exited, Forked, Head, TEXT_BYTES, flag, kind},
-    settings::Scope,
     stats::Stat,
 };
 
 use super::{field, snapshot::snapshot};
 use crate::{
-    emit::send,
+    emit::{lose, send},
     filter,
     kernel::{Table, Task},
     maps::{self, layout},
-    memory::{field_of, now, poke},
+    memory::{field_of, now, write_volatile},
 };
 
 const CLONE_THREAD: u64 = 0x0001_0000;
@@ -32,22 +31,22 @@ const CLONE_THREAD: u64 = 0x0001_0000;
 #[tracepoint]
 fn process_fork(context: TracePointContext) {
     const PID: usize = 8;
-    let Some(settings) = filter::running() else {
+    let Some(running) = filter::running() else {
         return;
     };
-    let Some(task) = filter::watched(settings) else {
+    let Some(task) = filter::watched(running) else {
         return;
     };
     let offset = layout!(newtask_clone_flags);
     // SAFETY: the agent took the offset from the kernel's `format` file.
     let Ok(clone_flags) = (unsafe { context.read_at::<u64>(offset) }) else {
-        return;
+        return lose(task.process(), Stat::LifecycleLost);
     };
     if clone_flags & CLONE_THREAD != 0 {
         return;
     }
     let child: u32 = field(&context, PID);
-    if settings.scope == Scope::Pids as u32 {
+    if running.follows_pids() {
         filter::watch(child);
     }
     log!(&context, "fork of {}, flags {:x}", child, clone_flags);
@@ -68,21 +67,23 @@ fn forked(task: Task, child: u32, clone_flags: u64) {
         space: task.space_address(),
     };
     let bytes = size_of::<Forked>() as u64;
-    lifecycle((&raw const record).cast(), bytes, task.tgid);
+    lifecycle((&raw const record).cast(), bytes, task);
 }
 
 /// Close-on-exec descriptors are closed and the table is private by now:
 /// <https://github.com/torvalds/linux/blob/v6.18/fs/exec.c#L1738>
 #[tracepoint]
 fn process_exec(context: TracePointContext) {
-    let Some(settings) = filter::running() else {
+    let Some(running) = filter::running() else {
         return;
     };
-    filter::watch_by_name(settings);
-    let Some(task) = filter::watched(settings) else {
+    filter::watch_by_name(running);
+    let Some(task) = filter::watched(running) else {
         return;
     };
-    let Some(table) = task.table() else { return };
+    let Some(table) = task.table() else {
+        return lose(task.process(), Stat::LifecycleLost);
+    };
     let head = head(kind::EXECED, 0);
     let whole = snapshot(task, table, head.stamp, flag::EXEC);
     log!(&context, "exec by {}, table {:x}", task.tgid, table.address);
@@ -97,7 +98,7 @@ fn execed(context: &TracePointContext, task: Task, table: Table, head: Head, who
     const PATH: usize = size_of::<Execed>();
     const ARGS: usize = PATH + TEXT_BYTES;
     let Some(scratch) = maps::SCRATCH.get_ptr_mut(0) else {
-        return;
+        return lose(task.process(), Stat::LifecycleLost);
     };
     let (path_len, path_cut) = read_path(context, scratch.wrapping_byte_add(PATH).cast());
     let (args_len, args_cut) = read_args(task, scratch.wrapping_byte_add(ARGS).cast());
@@ -110,9 +111,9 @@ fn execed(context: &TracePointContext, task: Task, table: Table, head: Head, who
     let flags = lost | cut;
     let record = scratch.cast();
     describe(record, task, table, Head { flags, ..head });
-    poke(field_of!(record, Execed, path_len), path_len);
-    poke(field_of!(record, Execed, args_len), args_len);
-    lifecycle(scratch.cast(), (ARGS + TEXT_BYTES) as u64, task.tgid);
+    write_volatile(field_of!(record, Execed, path_len), path_len);
+    write_volatile(field_of!(record, Execed, args_len), args_len);
+    lifecycle(scratch.cast(), (ARGS + TEXT_BYTES) as u64, task);
 }
 
 /// Everything but the lengths of the texts.
@@ -130,7 +131,7 @@ fn describe(record: *mut Execed, task: Task, table: Table, head: Head) {
         args_len: 0,
         space: task.space_address(),
     };
-    poke(record, described);
+    write_volatile(record, described);
 }
 
 /// The path as given to exec; length without the NUL, and whether it was cut.
@@ -175,10 +176,10 @@ fn read_args(task: Task, place: *mut u8) -> (u32, bool) {
 /// all read more than one user, and a group may die while another process shares its table.
 #[tracepoint]
 fn process_exit(context: TracePointContext) {
-    let Some(settings) = filter::running() else {
+    let Some(running) = filter::running() else {
         return;
     };
-    let Some(task) = filter::watched(settings) else {
+    let Some(task) = filter::watched(running) else {
         return;
     };
     let group_dead = group_dead(&context, task);
@@ -194,7 +195,7 @@ fn process_exit(context: TracePointContext) {
     if group_dead || users == 1 || may_be_last(task, users) {
         exited(task, table, users, group_dead);
     }
-    if group_dead && settings.scope == Scope::Pids as u32 {
+    if group_dead && running.follows_pids() {
         filter::forget(task.tgid);
     }
 }
@@ -234,7 +235,7 @@ fn exited(task: Task, table: Option<Table>, table_users: u32, group_dead: bool) 
         space: task.space_address(),
     };
     let bytes = size_of::<Exited>() as u64;
-    lifecycle((&raw const record).cast(), bytes, task.tgid);
+    lifecycle((&raw const record).cast(), bytes, task);
 }
 
 /// Whether no thread of the group is left: in the record since 6.16, before that from
@@ -257,11 +258,11 @@ fn head(kind: u32, flags: u32) -> Head {
 }
 
 #[inline(always)]
-fn lifecycle(record: *const u8, bytes: u64, tgid: u32) {
+fn lifecycle(record: *const u8, bytes: u64, task: Task) {
     send(
         record,
         bytes,
-        tgid,
+        task.process(),
         Stat::LifecycleSent,
         Stat::LifecycleLost,
     );

@@ -9,10 +9,10 @@ use memguard_common::{
 };
 
 use crate::{
-    emit::{charge, count, output},
+    emit::{count, lose, output},
     kernel::{Table, Task},
     maps::{self, Scratch},
-    memory::{field_of, poke},
+    memory::{field_of, write_volatile},
 };
 
 /// Sends the table's bitmap in pieces; false where one of them is missing, after which none
@@ -20,7 +20,7 @@ use crate::{
 #[inline(always)]
 pub(super) fn snapshot(task: Task, table: Table, stamp: u64, occasion: u32) -> bool {
     let Some(scratch) = maps::SCRATCH.get_ptr_mut(0) else {
-        return false;
+        return lost(task);
     };
     let (bitmap, table_bits) = table.bitmap();
     let truncated = table_bits as usize > SNAPSHOT_MAX_BYTES * 8;
@@ -41,13 +41,18 @@ pub(super) fn snapshot(task: Task, table: Table, stamp: u64, occasion: u32) -> b
             break;
         }
         if !send_piece(scratch, first, table_bits, bitmap + u64::from(first / 8)) {
-            count(Stat::SnapshotsLost);
-            charge(task.tgid);
-            return false;
+            return lost(task);
         }
         count(Stat::SnapshotsSent);
     }
     true
+}
+
+/// Counted; always false.
+#[inline(always)]
+fn lost(task: Task) -> bool {
+    lose(task.process(), Stat::SnapshotsLost);
+    false
 }
 
 /// What all pieces have in common.
@@ -64,7 +69,7 @@ fn write_header(scratch: *mut Scratch, head: Head, task: Task, table: Table, tab
         table_bits,
         pad: 0,
     };
-    poke(scratch.cast(), record);
+    write_volatile(scratch.cast(), record);
 }
 
 /// One piece, whose header but for its place is in the scratch already.
@@ -74,8 +79,8 @@ fn send_piece(scratch: *mut Scratch, first: u32, table_bits: u32, source: u64) -
     let left = (table_bits - first) / 8;
     let longest = SNAPSHOT_PIECE_BYTES as u32;
     let bytes = if left > longest { longest } else { left };
-    poke(field_of!(scratch, Snapshot, first), first);
-    poke(field_of!(scratch, Snapshot, bits), bytes * 8);
+    write_volatile(field_of!(scratch, Snapshot, first), first);
+    write_volatile(field_of!(scratch, Snapshot, bits), bytes * 8);
     let place = scratch.wrapping_byte_add(HEADER);
     // SAFETY: `place` has room for the longest piece; the helper fails cleanly on any source.
     let read = unsafe { bpf_probe_read_kernel(place.cast(), bytes, source as *const _) };

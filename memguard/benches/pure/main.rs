@@ -13,7 +13,7 @@ use memguard::{
     decode::decode,
     ledger::{Ledger, space::Spaces},
     model::report::Report,
-    sink::{Clock, Host, JsonlSink, Redaction, Sink as _, read::read},
+    output::{Clock, Host, JsonlSink, Redaction, Sink as _, read::read},
 };
 
 /// Handles that are there all the time.
@@ -94,7 +94,7 @@ fn unwinding(criterion: &mut Criterion) {
 }
 
 fn sinks(criterion: &mut Criterion) {
-    let lines = include_bytes!("../../src/sink/golden/reports.jsonl");
+    let lines = include_bytes!("../../src/output/golden/reports.jsonl");
     let mut reports = Vec::new();
     read(BufReader::new(&lines[..]), |line| {
         reports.extend(line.report);
@@ -109,7 +109,7 @@ fn sinks(criterion: &mut Criterion) {
         name: "node-7".to_owned(),
     };
     let mut json = JsonlSink::new(sink(), host, clock, Redaction::On);
-    criterion.bench_function("sink/a finding as a JSON line", |bencher| {
+    criterion.bench_function("output/a finding as a JSON line", |bencher| {
         bencher.iter(|| json.report(&finding).unwrap());
     });
 }

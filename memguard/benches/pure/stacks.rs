@@ -8,7 +8,7 @@ use memguard::{
         ids::{ProcessId, Stamp, TableId},
         origin::Window,
     },
-    origin::{Answer, ModuleSource, Origins, Subject, Work},
+    origin::{Answer, ModuleSource, Origins, UnwindTarget, Work},
     source::procfs::Procfs,
 };
 use tokio::runtime::{Builder, Runtime};
@@ -47,7 +47,7 @@ impl Stacks {
     fn work(&self, window: Window) -> Work {
         let stamp = Stamp(5);
         Work {
-            subject: Subject::Acquisition(AcquisitionId::Handle(HandleId {
+            target: UnwindTarget::Acquisition(AcquisitionId::Handle(HandleId {
                 table: TableId(1),
                 fd: 3,
                 stamp,

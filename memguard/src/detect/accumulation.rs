@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Check, Detector, Subject};
+use super::{Check, Detector, GroupSample, parts_hit};
 use crate::model::{finding::Verdict, ids::Stamp};
 
 /// Suspects a group that acquired again and again although its survivors stay:
@@ -18,10 +18,14 @@ use crate::model::{finding::Verdict, ids::Stamp};
 ///   who leaves sooner or later, at whatever age, is known by those who have left at that age. At
 ///   least two must have come after the oldest survivor had outlived the median life;
 ///
+/// * where it releases many at once, as a collector does, five survivors or more have outlived
+///   twice the longest time that it took to come again, and three minutes;
+///
 /// and whose count is still climbing, with the total of what is held, so that a steady population,
-/// however old, and a filled cache are none. What came during the warm-up counts as resident. No
-/// verdict before the oldest survivor is twice the minimum age, unless the group has released
-/// something.
+/// however old, and a filled cache are none; unless it is the limit of the process that keeps it
+/// from climbing. What came during the warm-up counts as resident. No
+/// verdict before the oldest survivor is older than [`GroupSample::quiet`], unless the group has
+/// released something, and not many at once.
 #[derive(Clone, Copy, Debug)]
 pub struct Accumulation;
 
@@ -36,76 +40,78 @@ const FOR_EACH_RELEASED: u64 = 8;
 const TIMES_SEEN: u32 = 3;
 
 impl Detector for Accumulation {
-    fn check(&self, subject: &Subject<'_>) -> Check {
-        let Some(oldest) = subject.late().next() else {
+    fn check(&self, group: &GroupSample<'_>) -> Check {
+        let Some(oldest) = group.late().next() else {
             return Check::Clear;
         };
-        let ripe = subject.now.since(oldest) >= subject.min_age.saturating_mul(2);
-        if !ripe && subject.population.released == 0 {
+        let ripe = group.now.since(oldest) >= group.quiet;
+        if !ripe && (group.population.released == 0 || group.in_bulk) {
             return Check::Recheck;
         }
-        if !keeps_acquiring(subject) {
+        if group.in_bulk && (older(group, group.quiet).count() as u64) < SURVIVORS {
+            return Check::Recheck;
+        }
+        if !keeps_acquiring(group) {
             return Check::Clear;
         }
-        match subject.history.climbs() {
+        match group.history.climbs() {
             Some(true) => Check::Suspect(Verdict::Leak),
+            Some(false) if group.is_full => Check::Suspect(Verdict::Leak),
             Some(false) => Check::Clear,
             None => Check::Recheck,
         }
     }
 }
 
-fn keeps_acquiring(subject: &Subject<'_>) -> bool {
-    if let Some(lives) = subject.population.lives() {
-        return comes_again(subject, lives.median) && stays(subject);
+fn keeps_acquiring(group: &GroupSample<'_>) -> bool {
+    if let Some(lives) = group.population.lives() {
+        return comes_again(group, lives.median) && stays(group);
     }
-    let twice = subject.min_age.saturating_mul(2);
-    comes_again(subject, twice) && tenths(subject, Duration::ZERO) >= TENTHS
+    let twice = group.min_age.saturating_mul(2);
+    let again = group.is_full || comes_again(group, twice);
+    again && tenths(group, Duration::ZERO) >= TENTHS
 }
 
 /// Whether some were acquired after the oldest survivor had outlived this.
-fn comes_again(subject: &Subject<'_>, life: Duration) -> bool {
-    let Some(oldest) = subject.late().next() else {
+fn comes_again(group: &GroupSample<'_>, life: Duration) -> bool {
+    let Some(oldest) = group.late().next() else {
         return false;
     };
     let outlived = oldest.after(life);
-    let all = subject.late().chain(subject.young.iter().copied());
+    let all = group.late().chain(group.young.iter().copied());
     all.filter(|stamp| *stamp > outlived).count() >= AGAIN
 }
 
 /// Whether there is an age that survivors pass and others do not.
-fn stays(subject: &Subject<'_>) -> bool {
-    let ages = subject.population.longer();
-    let seen = subject.now.since(subject.warm_at);
-    let ages = ages.skip_while(|(age, _)| *age < subject.min_age);
+fn stays(group: &GroupSample<'_>) -> bool {
+    let ages = group.population.longer();
+    let seen = group.now.since(group.warm_at);
+    let ages = ages.skip_while(|(age, _)| *age < group.min_age);
     let mut ages = ages.take_while(|(age, _)| age.saturating_mul(TIMES_SEEN) <= seen);
     ages.any(|(age, released)| {
-        let survivors = older(subject, age).count() as u64;
+        let survivors = older(group, age).count() as u64;
         let hardly_any = released.saturating_mul(FOR_EACH_RELEASED) <= survivors;
-        survivors >= SURVIVORS && hardly_any && tenths(subject, age) >= TENTHS
+        survivors >= SURVIVORS && hardly_any && tenths(group, age) >= TENTHS
     })
 }
 
-fn older<'a>(subject: &Subject<'a>, age: Duration) -> impl Iterator<Item = Stamp> + 'a {
-    let before = subject.now.before(age);
-    subject.late().take_while(move |stamp| *stamp < before)
+fn older<'a>(group: &GroupSample<'a>, age: Duration) -> impl Iterator<Item = Stamp> + 'a {
+    let before = group.now.before(age);
+    group.late().take_while(move |stamp| *stamp < before)
 }
 
 /// In how many tenths of the observed life those survivors were acquired that are older than this.
-pub(super) fn tenths(subject: &Subject<'_>, age: Duration) -> u32 {
-    let life = subject.now.since(subject.observed_from).as_nanos().max(1);
-    let tenth = |stamp: Stamp| {
-        let at = stamp.since(subject.observed_from).as_nanos();
-        (at.saturating_mul(10) / life).min(9) as u32
-    };
-    let hit = older(subject, age).fold(0u32, |hit, stamp| hit | 1 << tenth(stamp));
-    hit.count_ones()
+pub(super) fn tenths(group: &GroupSample<'_>, age: Duration) -> u32 {
+    parts_hit(older(group, age), group.observed_from, group.now, 10)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{detect::History, ledger::population::Population};
+    use crate::{
+        detect::{History, testing::sample},
+        ledger::population::Population,
+    };
 
     fn climbing() -> History {
         let mut history = History::default();
@@ -116,18 +122,20 @@ mod tests {
     }
 
     fn check(seconds: &[f64], history: &History) -> Check {
+        check_where(seconds, history, false)
+    }
+
+    fn check_where(seconds: &[f64], history: &History, is_full: bool) -> Check {
         let at = |second: &f64| Stamp((second * 1e9) as u64);
         let survivors: Vec<_> = seconds.iter().map(at).collect();
         let population = Population::default();
-        Accumulation.check(&Subject {
+        Accumulation.check(&GroupSample {
             survivors: &survivors,
-            young: &[],
-            population: &population,
-            history,
-            observed_from: Stamp(0),
             warm_at: Stamp(1_000_000_000),
             min_age: Duration::from_secs(5),
-            now: Stamp(100_000_000_000),
+            quiet: Duration::from_secs(10),
+            is_full,
+            ..sample(&population, history)
         })
     }
 
@@ -159,6 +167,20 @@ mod tests {
             check(&[5.0, 25.0, 45.0], &History::default()),
             Check::Recheck
         );
+    }
+
+    /// At its limit a process acquires nothing more, and what it holds climbs no further.
+    #[test]
+    fn a_full_table_need_not_climb() {
+        let mut steady = History::default();
+        for second in 0..20u64 {
+            steady.record(Stamp(second * 1_000_000_000), 3, 3);
+        }
+        let filled: Vec<_> = (2..32).map(f64::from).collect();
+        for (is_full, expected) in [(true, true), (false, false)] {
+            let said = check_where(&filled, &steady, is_full);
+            assert_eq!(leaks(said), expected, "full: {is_full}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Held for long: no pattern, just age.
 
-use super::{Check, Detector, Subject};
+use super::{Check, Detector, GroupSample};
 use crate::model::finding::Verdict;
 
 /// Suspects any handle that was acquired after the warm-up and is older than the minimum age. A
@@ -9,8 +9,8 @@ use crate::model::finding::Verdict;
 pub struct Age;
 
 impl Detector for Age {
-    fn check(&self, subject: &Subject<'_>) -> Check {
-        if subject.late().next().is_none() {
+    fn check(&self, group: &GroupSample<'_>) -> Check {
+        if group.late().next().is_none() {
             return Check::Clear;
         }
         Check::Suspect(Verdict::Aged)
@@ -19,28 +19,26 @@ impl Detector for Age {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::{detect::History, ledger::population::Population, model::ids::Stamp};
+    use crate::{
+        detect::{History, testing::sample},
+        ledger::population::Population,
+        model::ids::Stamp,
+    };
 
     #[test]
     fn what_came_during_the_warm_up_is_resident() {
         let (population, history) = (Population::default(), History::default());
         for (second, expected) in [(5.0, false), (61.0, true)] {
             let survivors = [Stamp((second * 1e9) as u64)];
-            let subject = Subject {
+            let group = GroupSample {
                 survivors: &survivors,
-                young: &[],
-                population: &population,
-                history: &history,
-                observed_from: Stamp(0),
                 warm_at: Stamp(60_000_000_000),
-                min_age: Duration::from_mins(1),
                 now: Stamp(200_000_000_000),
+                ..sample(&population, &history)
             };
             assert_eq!(
-                Age.check(&subject) != Check::Clear,
+                Age.check(&group) != Check::Clear,
                 expected,
                 "acquired at {second} s"
             );

@@ -1,6 +1,6 @@
 //! How many survivors a group had before: a bounded series.
 
-use crate::model::{course::Course, ids::Stamp};
+use crate::model::{ids::Stamp, series_summary::SeriesSummary};
 
 /// Most samples kept; when full, every other one goes, so that a series covers any time in constant
 /// space.
@@ -12,6 +12,15 @@ const SAMPLES: usize = 128;
 pub struct History {
     samples: Vec<(Stamp, u64)>,
     totals: Vec<i64>,
+    first: Option<Counted>,
+    last: Option<Counted>,
+}
+
+/// What was held at some moment, however young.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Counted {
+    group: u64,
+    total: i64,
 }
 
 impl History {
@@ -27,14 +36,44 @@ impl History {
         self.totals.push(total);
     }
 
+    /// Counts what is held of the group now, however young, and everything that its process has.
+    pub fn count(&mut self, group: u64, total: i64) {
+        let counted = Counted { group, total };
+        self.first.get_or_insert(counted);
+        self.last = Some(counted);
+    }
+
+    /// Survivors are none any more; what is held still is counted from the beginning.
+    pub fn forget_samples(&mut self) {
+        self.samples.clear();
+        self.totals.clear();
+    }
+
+    /// Whether the total has risen with what is held of the group, since that was counted first, by
+    /// half as much at least: what only took the place of others is no pile.
+    pub fn rises(&self) -> bool {
+        let Some((first, last)) = self.first.zip(self.last) else {
+            return false;
+        };
+        let group = i128::from(last.group) - i128::from(first.group);
+        let total = i128::from(last.total) - i128::from(first.total);
+        group > 0 && total * 2 >= group
+    }
+
     /// All samples.
     pub fn samples(&self) -> &[(Stamp, u64)] {
         &self.samples
     }
 
+    /// Everything that is held, over time, off by any constant.
+    pub fn totals(&self) -> impl Iterator<Item = (Stamp, f64)> + '_ {
+        let times = self.samples.iter().map(|(at, _)| *at);
+        times.zip(self.totals.iter().map(|total| *total as f64))
+    }
+
     /// In few even steps.
-    pub fn course(&self) -> Option<Course> {
-        Course::of(&self.samples)
+    pub fn summary(&self) -> Option<SeriesSummary> {
+        SeriesSummary::of(&self.samples)
     }
 
     /// Whether the count is still climbing: in the last quarter never below what the first half

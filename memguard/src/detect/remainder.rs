@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    Check, Detector, Subject,
+    Check, Detector, GroupSample,
     accumulation::{AGAIN, tenths},
 };
 use crate::model::{finding::Verdict, ids::Stamp};
@@ -28,15 +28,15 @@ const SURVIVORS: usize = 5;
 const SPREAD: u32 = 5;
 
 impl Detector for Remainder {
-    fn check(&self, subject: &Subject<'_>) -> Check {
-        let seen = subject.now.since(subject.observed_from);
-        let tenth = subject.observed_from.after(seen / 10);
-        let subject = Subject {
-            warm_at: subject.warm_at.min(tenth),
-            ..*subject
+    fn check(&self, group: &GroupSample<'_>) -> Check {
+        let seen = group.now.since(group.observed_from);
+        let tenth = group.observed_from.after(seen / 10);
+        let group = GroupSample {
+            warm_at: group.warm_at.min(tenth),
+            ..*group
         };
-        let flat = subject.history.climbs() == Some(false);
-        if seen >= LEAST_SEEN && !flat && has_piled_up(&subject) {
+        let flat = group.history.climbs() == Some(false);
+        if seen >= LEAST_SEEN && !flat && has_piled_up(&group) {
             Check::Suspect(Verdict::Leak)
         } else {
             Check::Clear
@@ -44,38 +44,33 @@ impl Detector for Remainder {
     }
 }
 
-fn has_piled_up(subject: &Subject<'_>) -> bool {
-    let Some(lives) = subject.population.lives() else {
-        return subject.late().count() >= SURVIVORS && tenths(subject, Duration::ZERO) >= SPREAD;
+fn has_piled_up(group: &GroupSample<'_>) -> bool {
+    let Some(lives) = group.population.lives() else {
+        return group.late().count() >= SURVIVORS && tenths(group, Duration::ZERO) >= SPREAD;
     };
-    let long = |stamp: &Stamp| subject.now.since(*stamp) > lives.p99;
-    let again = |oldest: Stamp| {
-        subject
-            .late()
-            .filter(move |at| *at > oldest.after(lives.p99))
-    };
-    let outlived = subject.late().filter(long).count();
-    let oldest = subject.late().next();
+    let long = |stamp: &Stamp| group.now.since(*stamp) > lives.p99;
+    let again = |oldest: Stamp| group.late().filter(move |at| *at > oldest.after(lives.p99));
+    let outlived = group.late().filter(long).count();
+    let oldest = group.late().next();
     outlived >= OUTLIVED && oldest.is_some_and(|oldest| again(oldest).count() >= AGAIN)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{detect::History, ledger::population::Population};
+    use crate::{
+        detect::{History, testing::sample},
+        ledger::population::Population,
+    };
 
     fn check(survivors: &[u64], lives: &[u64], life: u64, history: &History) -> Check {
         let millis: Vec<_> = survivors.iter().map(|at| Stamp(at * 1_000_000)).collect();
         let lives = lives.iter().copied().map(Duration::from_millis);
-        Remainder.check(&Subject {
+        Remainder.check(&GroupSample {
             survivors: &millis,
-            young: &[],
-            population: &Population::of_lives(lives),
-            history,
-            observed_from: Stamp(0),
             warm_at: Stamp(60_000_000_000),
-            min_age: Duration::from_mins(1),
             now: Stamp(life * 1_000_000),
+            ..sample(&Population::of_lives(lives), history)
         })
     }
 

@@ -1,9 +1,12 @@
-//! How often [`Accumulation`] errs: handles that come and go at random, looked at as the pipeline
+//! How often [`Accumulation`] errs: handles that come and go at random, looked at as the engine
 //! does, with and without some that stay.
 
 use std::time::Duration;
 
-use super::{Accumulation, Check, Detector as _, History, Subject, growth::testing::Random};
+use super::{
+    Accumulation, Check, Detector as _, GroupSample, History, growth::testing::Random,
+    testing::sample,
+};
 use crate::{
     ledger::population::Population,
     model::{finding::Verdict, ids::Stamp},
@@ -120,17 +123,16 @@ fn accuses(
     history: &History,
     now: f64,
 ) -> bool {
-    let subject = Subject {
+    let group = GroupSample {
         survivors,
         young,
-        population,
-        history,
-        observed_from: Stamp(0),
         warm_at: stamp(WARM_UP),
         min_age: Duration::from_secs_f64(AGE),
+        quiet: Duration::from_secs_f64(2.0 * AGE),
         now: stamp(now),
+        ..sample(population, history)
     };
-    Accumulation.check(&subject) == Check::Suspect(Verdict::Leak)
+    Accumulation.check(&group) == Check::Suspect(Verdict::Leak)
 }
 
 const BUSY: Site = Site {

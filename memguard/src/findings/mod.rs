@@ -3,73 +3,51 @@
 //! Pure. One finding a group while its process lives, by [`GroupId`]; what a process left at its
 //! exit is reported once and has no life.
 
-mod alerts;
 pub mod fingerprint;
-mod flat;
-pub mod weight;
-
-use std::time::Duration;
+pub mod gate;
+mod life;
+mod plateau;
+pub mod scoring;
+pub mod selection;
+pub mod suggestions;
+pub mod suppression;
+mod throttle;
 
 use hashbrown::HashMap;
 
-use self::{alerts::Alerts, flat::Climb};
+pub use self::throttle::ReportThrottle;
+use self::{
+    life::{Open, is_material, weigh},
+    plateau::PlateauTracker,
+    throttle::Alerts,
+};
 use crate::{
     ledger::population::GroupId,
     model::{
         finding::{Finding, Resolution, State, Verdict},
         ids::{ProcessId, Stamp},
         origin::StackId,
-        resource::Kind,
+        resource::{Call, Kind},
     },
 };
-
-/// How often at most.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    /// A finding is updated, and nothing is called flat before it was for so long.
-    pub update: Duration,
-    /// A fingerprint is an alert, unless it is graver than before.
-    pub alert: Duration,
-}
-
-impl Pace {
-    /// Updates after twelve judgements, and alerts once an hour.
-    pub fn at(interval: Duration) -> Self {
-        Self {
-            update: interval.saturating_mul(12),
-            alert: Duration::from_hours(1),
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Open {
-    id: u64,
-    first_seen: Stamp,
-    climb: Climb,
-    /// As it was told last.
-    last: Finding,
-    /// As it was judged since, where that was not worth telling yet.
-    untold: Option<Finding>,
-    reported: Stamp,
-}
 
 /// All open findings.
 #[derive(Debug)]
 pub struct Findings {
-    pace: Pace,
+    throttle: ReportThrottle,
     alerts: Alerts,
-    open: HashMap<GroupId, Open>,
+    /// By process, so that its end need not look at those of others.
+    open: HashMap<ProcessId, HashMap<GroupId, Open>>,
     last_id: u64,
     opened: HashMap<Verdict, u64>,
 }
 
 impl Findings {
     /// None yet.
-    pub fn new(pace: Pace) -> Self {
+    pub fn new(throttle: ReportThrottle) -> Self {
         Self {
-            pace,
-            alerts: Alerts::new(pace.alert),
+            throttle,
+            alerts: Alerts::new(throttle.alert),
             open: HashMap::new(),
             last_id: 0,
             opened: HashMap::new(),
@@ -86,15 +64,18 @@ impl Findings {
     /// where it is to be reported: the first time, with another verdict, graver than before, or
     /// changed by a tenth since it was told last, which was a while ago.
     pub fn judged(&mut self, group: GroupId, mut finding: Finding, now: Stamp) -> Option<Finding> {
-        let Some(open) = self.open.get_mut(&group) else {
+        let open = self.open.get_mut(&group.process);
+        let Some(open) = open.and_then(|open| open.get_mut(&group)) else {
             return Some(self.opened(group, finding, now));
         };
         finding.id = open.id;
         finding.first_seen = open.first_seen;
         finding.state = State::Updated;
-        open.settle(&mut finding, self.pace.update, now);
+        finding.without_stack = open.without_stack;
+        finding.open_count = finding.open_count.saturating_add(open.without_stack);
+        open.settle(&mut finding, self.throttle.update, now);
         weigh(&mut finding);
-        let due = now.since(open.reported) >= self.pace.update;
+        let due = now.since(open.reported) >= self.throttle.update;
         if !is_material(&open.last, &finding, due) {
             open.remember(finding, now);
             return None;
@@ -112,12 +93,15 @@ impl Findings {
         let open = Open {
             id: finding.id,
             first_seen: now,
-            climb: Climb::of(&finding, now),
+            plateau: PlateauTracker::of(&finding, now),
+            founders: None,
+            without_stack: 0,
             last: finding.clone(),
             untold: None,
             reported: now,
         };
-        self.open.insert(group, open);
+        let of_process = self.open.entry(group.process).or_default();
+        of_process.insert(group, open);
         finding
     }
 
@@ -133,9 +117,11 @@ impl Findings {
 
     /// What is reported of a group has been filled in meanwhile.
     pub fn completed(&mut self, group: GroupId, finding: &Finding) {
-        if let Some(open) = self.open.get_mut(&group) {
+        let open = self.open.get_mut(&group.process);
+        if let Some(open) = open.and_then(|open| open.get_mut(&group)) {
             open.last.samples.clone_from(&finding.samples);
             open.last.suggestion.clone_from(&finding.suggestion);
+            open.last.hoarded = finding.hoarded;
         }
     }
 
@@ -146,45 +132,140 @@ impl Findings {
 
     /// Whether a finding of the group is open.
     pub fn is_open(&self, group: GroupId) -> bool {
-        self.open.contains_key(&group)
+        let open = self.open.get(&group.process);
+        open.is_some_and(|open| open.contains_key(&group))
+    }
+
+    /// The sites of this kind that are told of a process, and by which calls.
+    pub fn sites(&self, process: ProcessId, kind: Kind) -> Vec<(GroupId, Vec<Call>)> {
+        let open = self.open.get(&process).into_iter().flatten();
+        let sites = open.filter(|(group, _)| group.kind == kind && group.stack.is_some());
+        sites
+            .map(|(group, open)| (*group, open.last.calls.clone()))
+            .collect()
+    }
+
+    /// So many more are likely of a site: no stack says so.
+    pub fn without_stack(&mut self, group: GroupId, count: u64) {
+        let open = self.open.get_mut(&group.process);
+        if let Some(open) = open.and_then(|open| open.get_mut(&group)) {
+            open.without_stack = count;
+        }
     }
 
     /// Whether handles of this kind and origin are told to leak, whatever they are of.
     pub fn leaks(&self, process: ProcessId, kind: Kind, stack: Option<StackId>) -> bool {
-        let same =
-            |group: &GroupId| (group.process, group.kind, group.stack) == (process, kind, stack);
-        let mut open = self.open.iter();
+        let same = |group: &GroupId| (group.kind, group.stack) == (kind, stack);
+        let mut open = self.open.get(&process).into_iter().flatten();
         open.any(|(group, open)| same(group) && open.last.verdict == Verdict::Leak)
     }
 
-    /// The findings of these groups, where they have any, are over.
-    pub fn over(
+    /// Bytes of memory that grow in step with what is told of a process: the most of one finding.
+    pub fn in_step(&self, process: ProcessId) -> u64 {
+        let open = self.open.get(&process).into_iter().flatten();
+        let in_step = open.filter_map(|(_, open)| open.last.in_step);
+        in_step.map(|it| it.bytes).max().unwrap_or(0)
+    }
+
+    /// The finding of a group is over, where it has one.
+    pub fn close(&mut self, group: GroupId, why: Resolution, now: Stamp) -> Option<Finding> {
+        let of_process = self.open.get_mut(&group.process)?;
+        let open = of_process.remove(&group)?;
+        if of_process.is_empty() {
+            self.open.remove(&group.process);
+        }
+        Some(self.ended(open, why, now))
+    }
+
+    /// What is withdrawn, or was a suspicion that has gone, was no finding and is not counted.
+    fn ended(&mut self, open: Open, why: Resolution, now: Stamp) -> Finding {
+        let over = open.end(why, now);
+        let gone =
+            over.resolution == Some(Resolution::Withdrawn) || over.verdict == Verdict::Suspect;
+        if gone && !over.verdict.outlives(over.resolution) {
+            let count = self.opened.entry(over.verdict).or_default();
+            *count = count.saturating_sub(1);
+        }
+        over
+    }
+
+    /// It was judged by these handles.
+    pub fn found(&mut self, group: GroupId, held: &[Stamp]) {
+        let open = self.open.get_mut(&group.process);
+        if let Some(open) = open.and_then(|open| open.get_mut(&group)) {
+            open.found(held);
+        }
+    }
+
+    /// Whether the handles that a finding was told for have gone, by those that are held still.
+    pub fn has_lost_its_founders(&self, group: GroupId, held: &[Stamp]) -> bool {
+        let open = self.open.get(&group.process);
+        let open = open.and_then(|open| open.get(&group));
+        open.is_some_and(|open| open.has_lost_its_founders(held))
+    }
+
+    /// All findings of a process are over, the oldest first.
+    pub fn close_process(
         &mut self,
-        mut over: impl FnMut(GroupId) -> bool,
+        process: ProcessId,
         why: Resolution,
         now: Stamp,
     ) -> Vec<Finding> {
-        let gone = self.open.extract_if(|group, _| over(*group));
-        gone.map(|(_, open)| resolved(open.last, why, now))
-            .collect()
+        let gone = self.open.remove(&process).unwrap_or_default();
+        self.all_ended(gone.into_values(), why, now)
+    }
+
+    /// The findings of these groups are over, the oldest first. Looks at all of them: once in an
+    /// interval, not for each group.
+    pub fn close_where(
+        &mut self,
+        over: impl Fn(GroupId) -> bool,
+        why: Resolution,
+        now: Stamp,
+    ) -> Vec<Finding> {
+        let mut gone = Vec::new();
+        self.open.retain(|_, open| {
+            let these = open.extract_if(|group, _| over(*group));
+            gone.extend(these.map(|(_, open)| open));
+            !open.is_empty()
+        });
+        self.all_ended(gone, why, now)
+    }
+
+    fn all_ended(
+        &mut self,
+        gone: impl IntoIterator<Item = Open>,
+        why: Resolution,
+        now: Stamp,
+    ) -> Vec<Finding> {
+        let mut gone: Vec<_> = gone.into_iter().collect();
+        gone.sort_unstable_by_key(|open| open.id);
+        let gone = gone.into_iter();
+        gone.map(|open| self.ended(open, why, now)).collect()
+    }
+
+    /// How many findings of a process are open.
+    pub fn open_of(&self, process: ProcessId) -> usize {
+        self.open.get(&process).map_or(0, HashMap::len)
+    }
+
+    /// Those that are open, as they were told last.
+    pub fn open(&self) -> impl Iterator<Item = &Finding> {
+        let open = self.open.values().flat_map(HashMap::values);
+        open.map(|open| &open.last)
     }
 
     /// At the end: what changed since it was told last.
     pub fn last_words(&mut self) -> Vec<Finding> {
-        self.open
-            .values_mut()
-            .filter_map(|open| open.untold.take())
-            .collect()
+        let open = self.open.values_mut().flat_map(HashMap::values_mut);
+        open.filter_map(|open| open.untold.take()).collect()
     }
 
     /// How many findings were opened with each verdict, or came to it.
-    pub fn counts(&self) -> Vec<(&'static str, u64)> {
+    pub fn counts(&self) -> Vec<(Verdict, u64)> {
         let mut counts: Vec<_> = self.opened.iter().map(|(v, count)| (*v, *count)).collect();
         counts.sort_unstable();
         counts
-            .into_iter()
-            .map(|(verdict, count)| (verdict.name(), count))
-            .collect()
     }
 
     /// How many were opened with this verdict.
@@ -193,173 +274,5 @@ impl Findings {
     }
 }
 
-impl Open {
-    /// What piled up does not become harmless by piling up no further, unless it stays flat for as
-    /// long as it had climbed.
-    fn settle(&mut self, finding: &mut Finding, quiet: Duration, now: Stamp) {
-        self.climb.saw(finding, now);
-        let before = self.last.verdict;
-        let suspicious = matches!(before, Verdict::Leak | Verdict::Cleared);
-        if finding.verdict != Verdict::Aged || !suspicious {
-            return;
-        }
-        let flat = before == Verdict::Cleared || self.climb.is_over(quiet, now);
-        finding.verdict = if flat {
-            Verdict::Cleared
-        } else {
-            Verdict::Leak
-        };
-    }
-
-    /// It is not worth telling now; at the end it is, with the handles that were shown last.
-    fn remember(&mut self, mut finding: Finding, now: Stamp) {
-        finding.samples.clone_from(&self.last.samples);
-        for sample in &mut finding.samples {
-            sample.age = sample.acquired_at.map(|at| now.since(at));
-        }
-        finding.suggestion.clone_from(&self.last.suggestion);
-        let changed = size(&finding) != size(&self.last);
-        self.untold = changed.then_some(finding);
-    }
-
-    /// It is reported like this; returns the verdict that it had.
-    fn told(&mut self, finding: &Finding, now: Stamp) -> Verdict {
-        self.untold = None;
-        self.reported = now;
-        std::mem::replace(&mut self.last, finding.clone()).verdict
-    }
-}
-
-fn weigh(finding: &mut Finding) {
-    finding.confidence = weight::confidence(finding);
-    finding.severity = weight::severity(finding);
-}
-
-fn resolved(last: Finding, why: Resolution, now: Stamp) -> Finding {
-    Finding {
-        state: State::Resolved,
-        resolution: Some(why),
-        alert: false,
-        last_seen: now,
-        open_count: 0,
-        late_count: 0,
-        samples: Vec::new(),
-        ..last
-    }
-}
-
-/// What it is measured by: bytes where it has any, handles else.
-fn size(finding: &Finding) -> u64 {
-    finding.open_bytes.unwrap_or(finding.open_count)
-}
-
-fn is_material(told: &Finding, now: &Finding, due: bool) -> bool {
-    let (before, size) = (size(told), size(now));
-    let changed = before.abs_diff(size).saturating_mul(10) >= before.max(1);
-    told.verdict != now.verdict || told.severity < now.severity || (changed && due)
-}
-
 #[cfg(test)]
-mod tests {
-
-    use super::*;
-    use crate::model::{finding::Growth, testing::finding};
-
-    const GROUP: GroupId = GroupId {
-        process: ProcessId {
-            tgid: 7,
-            start_ticks: 1,
-        },
-        kind: Kind::File,
-        stack: None,
-        topic: None,
-    };
-
-    fn second(second: u64) -> Stamp {
-        Stamp(second * 1_000_000_000)
-    }
-
-    const PACE: Pace = Pace {
-        update: Duration::from_mins(1),
-        alert: Duration::from_hours(1),
-    };
-
-    #[test]
-    fn a_finding_is_told_when_it_matters() {
-        let mut findings = Findings::new(PACE);
-        for (at, verdict, count, told) in [
-            (0, Verdict::Aged, 10, Some(State::Opened)),
-            (1, Verdict::Aged, 15, None),
-            (3, Verdict::Leak, 15, Some(State::Updated)),
-            (62, Verdict::Leak, 30, None),
-            (63, Verdict::Leak, 31, Some(State::Updated)),
-            (123, Verdict::Leak, 34, None),
-            (124, Verdict::Leak, 35, Some(State::Updated)),
-        ] {
-            let judged = findings.judged(GROUP, finding(verdict, count), second(at));
-            assert_eq!(judged.map(|finding| finding.state), told, "at {at} s");
-        }
-        assert_eq!(findings.counts(), [("aged", 0), ("leak", 1)]);
-        assert!(findings.last_words().is_empty(), "the last count was told");
-        let judged = findings.judged(GROUP, finding(Verdict::Leak, 40), second(130));
-        assert!(judged.is_none());
-        assert_eq!(findings.last_words().len(), 1);
-        assert!(findings.leaks(GROUP.process, GROUP.kind, GROUP.stack));
-        let over = findings.over(|group| group == GROUP, Resolution::Ended, second(400));
-        let over: Vec<_> = over
-            .iter()
-            .map(|it| (it.state, it.id, it.resolution))
-            .collect();
-        assert_eq!(over, [(State::Resolved, 1, Some(Resolution::Ended))]);
-        assert!(!findings.is_open(GROUP));
-    }
-
-    #[test]
-    fn what_stays_flat_is_cleared_and_may_climb_again() {
-        let mut findings = Findings::new(PACE);
-        let climbing = |count| Finding {
-            growth: Some(Growth {
-                slope_per_second: 0.1,
-                window: Duration::from_mins(3),
-                trend: None,
-            }),
-            ..finding(Verdict::Leak, count)
-        };
-        let flat = |count| Finding {
-            verdict: Verdict::Aged,
-            ..climbing(count)
-        };
-        for (at, judged, told) in [
-            (0, climbing(10), Some(Verdict::Leak)),
-            (100, climbing(20), Some(Verdict::Leak)),
-            (200, flat(20), None),
-            (279, flat(20), None),
-            (280, flat(20), Some(Verdict::Cleared)),
-            (900, flat(20), None),
-            (960, climbing(21), Some(Verdict::Leak)),
-        ] {
-            let judged = findings.judged(GROUP, judged, second(at));
-            assert_eq!(judged.map(|finding| finding.verdict), told, "at {at} s");
-        }
-        assert_eq!(
-            (
-                findings.count(Verdict::Leak),
-                findings.count(Verdict::Cleared)
-            ),
-            (1, 0)
-        );
-    }
-
-    #[test]
-    fn memory_that_grows_is_told_by_its_bytes() {
-        let mut findings = Findings::new(PACE);
-        let grown = |bytes| Finding {
-            open_bytes: Some(bytes),
-            ..finding(Verdict::Growth, 0)
-        };
-        for (at, bytes, told) in [(0, 100, true), (60, 109, false), (61, 110, true)] {
-            let judged = findings.judged(GROUP, grown(bytes), second(at));
-            assert_eq!(judged.is_some(), told, "{bytes} bytes");
-        }
-    }
-}
+mod tests;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::model::{
-    event::Piece,
+    event::SnapshotPart,
     ids::{Stamp, TableId},
 };
 
@@ -78,8 +78,8 @@ pub(super) struct Assembler {
 impl Assembler {
     /// Takes a piece. Returns the bitmap where it was the last one, and how many snapshots were
     /// given up.
-    pub(super) fn add(&mut self, piece: Piece) -> (Option<Bitmap>, u64) {
-        let Piece {
+    pub(super) fn add(&mut self, piece: SnapshotPart) -> (Option<Bitmap>, u64) {
+        let SnapshotPart {
             stamp,
             table,
             first,
@@ -149,8 +149,8 @@ mod tests {
     use super::*;
     use crate::model::{event::Occasion, ids::ProcessId};
 
-    fn piece(first: u32, table_bits: u32, bits: &[u8]) -> Piece {
-        Piece {
+    fn piece(first: u32, table_bits: u32, bits: &[u8]) -> SnapshotPart {
+        SnapshotPart {
             stamp: Stamp(9),
             table: TableId(1),
             process: ProcessId {
@@ -196,7 +196,7 @@ mod tests {
         let mut broken = 0;
         for stamp in 0..2 * WAITING as u64 {
             broken += assembler
-                .add(Piece {
+                .add(SnapshotPart {
                     stamp: Stamp(stamp),
                     ..piece(0, 24, &[0])
                 })

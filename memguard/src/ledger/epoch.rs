@@ -1,6 +1,7 @@
 //! One life of a descriptor table: from the first record after its memory's last death to the next.
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
 use super::bitmap::Bitmap;
 use crate::model::{
@@ -11,8 +12,8 @@ use crate::model::{
 
 /// What the kernel showed of a handle when it was first looked at: device and inode of the open
 /// file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seal {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileIdentity {
     /// `st_dev`.
     pub device: u64,
     /// `st_ino`; for sockets and pipes never used twice.
@@ -22,21 +23,21 @@ pub struct Seal {
 }
 
 /// A handle that was acquired and, as far as is known, not released.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Held {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldFd {
     /// Its acquisition.
     pub acquired: Acquired,
     /// Set when it became a candidate for a finding.
-    pub seal: Option<Seal>,
+    pub identity: Option<FileIdentity>,
     /// Where it was acquired, once that is unwound.
     pub stack: Option<StackId>,
 }
 
-impl From<Acquired> for Held {
+impl From<Acquired> for HeldFd {
     fn from(acquired: Acquired) -> Self {
         Self {
             acquired,
-            seal: None,
+            identity: None,
             stack: None,
         }
     }
@@ -48,7 +49,7 @@ pub(super) enum Outcome {
     /// It is held.
     Held,
     /// It is held, in the place of an older one.
-    Replaced(Held),
+    Replaced(HeldFd),
     /// It was over before it came; when, where that is known.
     Stale(Option<Stamp>),
 }
@@ -75,7 +76,7 @@ impl Death {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Epoch {
-    pub(super) held: HashMap<u32, Held>,
+    pub(super) held: HashMap<u32, HeldFd>,
     /// Stamp of the youngest release of a number.
     closed: HashMap<u32, Stamp>,
     /// What was open after an exec.
@@ -88,7 +89,7 @@ pub(super) struct Epoch {
 }
 
 impl Epoch {
-    pub(super) fn acquire(&mut self, held: Held) -> Outcome {
+    pub(super) fn acquire(&mut self, held: HeldFd) -> Outcome {
         let Acquired { fd, stamp, .. } = held.acquired;
         if let Some(closed_at) = self.over(fd, stamp) {
             return Outcome::Stale(Some(closed_at));
@@ -124,7 +125,7 @@ impl Epoch {
         closed.into_iter().chain(exec).min()
     }
 
-    pub(super) fn release(&mut self, fd: u32, stamp: Stamp) -> Option<Held> {
+    pub(super) fn release(&mut self, fd: u32, stamp: Stamp) -> Option<HeldFd> {
         let mark = self.closed.entry(fd).or_insert(stamp);
         *mark = (*mark).max(stamp);
         if self.held.get(&fd)?.acquired.stamp > stamp {
@@ -133,8 +134,8 @@ impl Epoch {
         self.held.remove(&fd)
     }
 
-    pub(super) fn exec(&mut self, stamp: Stamp, open: Bitmap) -> Vec<Held> {
-        let gone = |fd: &u32, held: &mut Held| {
+    pub(super) fn exec(&mut self, stamp: Stamp, open: Bitmap) -> Vec<HeldFd> {
+        let gone = |fd: &u32, held: &mut HeldFd| {
             held.acquired.stamp <= stamp && open.is_open(*fd) == Some(false)
         };
         let closed = self.held.extract_if(gone).map(|(_, held)| held).collect();
@@ -142,15 +143,15 @@ impl Epoch {
         closed
     }
 
-    pub(super) fn die(&mut self, death: Death) -> Vec<Held> {
-        let gone = |fd: &u32, held: &mut Held| !death.may_hold(*fd, held.acquired.stamp);
+    pub(super) fn die(&mut self, death: Death) -> Vec<HeldFd> {
+        let gone = |fd: &u32, held: &mut HeldFd| !death.may_hold(*fd, held.acquired.stamp);
         let closed = self.held.extract_if(gone).map(|(_, held)| held).collect();
         self.death = Some(death);
         closed
     }
 
     /// The end, and what was held at it, by number.
-    pub(super) fn bury(self) -> Option<(Death, Vec<Held>)> {
+    pub(super) fn finish(self) -> Option<(Death, Vec<HeldFd>)> {
         let mut held: Vec<_> = self.held.into_values().collect();
         held.sort_by_key(|held| held.acquired.fd);
         Some((self.death?, held))
@@ -174,6 +175,19 @@ impl Epoch {
         !self.groups.is_empty()
     }
 
+    /// Whether a thread group is one of several that use the table.
+    pub(super) fn is_shared_by(&self, tgid: u32) -> bool {
+        self.groups.contains(&tgid)
+    }
+
+    /// How many entries are about a process.
+    pub(super) fn mentions(&self, process: ProcessId) -> usize {
+        let held = self.held.values();
+        let own = held.filter(|held| held.acquired.process == process).count();
+        let death = self.death.as_ref().map(|death| death.exited.process);
+        own.saturating_add(usize::from(death == Some(process)))
+    }
+
     pub(super) fn unmark(&mut self, fd: u32, stamp: Stamp) {
         if self.closed.get(&fd).is_some_and(|closed| *closed <= stamp) {
             self.closed.remove(&fd);
@@ -184,13 +198,13 @@ impl Epoch {
         self.execs.retain(|(stamp, _)| *stamp > cutoff);
     }
 
-    pub(super) fn get_mut(&mut self, fd: u32, stamp: Stamp) -> Option<&mut Held> {
+    pub(super) fn get_mut(&mut self, fd: u32, stamp: Stamp) -> Option<&mut HeldFd> {
         self.held
             .get_mut(&fd)
             .filter(|held| held.acquired.stamp == stamp)
     }
 
-    pub(super) fn remove(&mut self, fd: u32, stamp: Stamp) -> Option<Held> {
+    pub(super) fn remove(&mut self, fd: u32, stamp: Stamp) -> Option<HeldFd> {
         if self.held.get(&fd)?.acquired.stamp != stamp {
             return None;
         }
@@ -198,8 +212,8 @@ impl Epoch {
     }
 
     /// What a process acquired here up to this moment is closed.
-    pub(super) fn give_up(&mut self, process: ProcessId, at: Stamp) -> Vec<Held> {
-        let own = |_: &u32, held: &mut Held| {
+    pub(super) fn give_up(&mut self, process: ProcessId, at: Stamp) -> Vec<HeldFd> {
+        let own = |_: &u32, held: &mut HeldFd| {
             held.acquired.process == process && held.acquired.stamp <= at
         };
         if self.death.is_some() {

@@ -11,7 +11,9 @@ use super::{
 use crate::model::{
     event::{Execed, Exited, Forked},
     ids::{ProcessId, Stamp},
-    memory::{Attached, Detached, Mapped, MappingId, Piece, Range, Segment, SpaceId, Unmapped},
+    memory::{
+        Attached, Detached, HeldRange, Mapped, MappingId, Range, SegmentSize, SpaceId, Unmapped,
+    },
     origin::StackId,
 };
 
@@ -38,7 +40,7 @@ struct Segments {
 const SEGMENTS: usize = 8192;
 
 impl Segments {
-    fn learn(&mut self, segment: Segment) {
+    fn learn(&mut self, segment: SegmentSize) {
         if self.new.len() >= SEGMENTS {
             self.old = std::mem::take(&mut self.new);
         }
@@ -91,7 +93,7 @@ impl Memory {
     }
 
     /// There is a segment, of at least this size.
-    pub fn segment(&mut self, segment: Segment) {
+    pub fn segment(&mut self, segment: SegmentSize) {
         self.segments.learn(segment);
     }
 
@@ -138,16 +140,46 @@ impl Memory {
         }
     }
 
-    /// The end of a process was missed: as of the youngest that is known of it.
-    pub(super) fn missed_end(&mut self, process: ProcessId) {
-        let Some(space) = self.owners.space(process) else {
-            return;
-        };
-        let youngest = self.spaces.pieces(space).map(|piece| piece.mapped.stamp);
-        let stamp = youngest.max().unwrap_or_default();
-        if let Some(over) = self.owners.ended(process, Some(space), stamp) {
-            self.spaces.died(over, stamp);
+    /// The end of a process was missed, which was at this moment at the latest.
+    pub(super) fn missed_end(&mut self, process: ProcessId, at: Stamp) {
+        let space = self.owners.space(process);
+        let youngest = self.youngest(space.or_else(|| self.owners.borrowed(process.tgid)));
+        if let Some(over) = self.owners.ended(process, None, youngest) {
+            self.spaces.died(over, youngest);
         }
+        self.owners.left(process, at);
+    }
+
+    /// A number is nobody's any more, or another's: what was borrowed by it is given back.
+    pub(super) fn forget_number(&mut self, tgid: u32) {
+        let youngest = self.youngest(self.owners.borrowed(tgid));
+        if let Some(over) = self.owners.returned(tgid, youngest) {
+            self.spaces.died(over, youngest);
+        }
+    }
+
+    /// When the youngest that is known of a space was acquired: an end that no record told of was
+    /// not before it, and what is younger may be of the next space at this address.
+    fn youngest(&self, space: Option<SpaceId>) -> Stamp {
+        let pieces = space
+            .into_iter()
+            .flat_map(|space| self.spaces.pieces(space));
+        pieces
+            .map(|piece| piece.mapped.stamp)
+            .max()
+            .unwrap_or_default()
+    }
+
+    /// Whether a thread group lives in an address space of another process.
+    pub(super) fn is_borrower(&self, tgid: u32) -> bool {
+        self.owners.borrowed(tgid).is_some()
+    }
+
+    /// How many entries are about a process.
+    pub(super) fn mentions(&self, process: ProcessId) -> usize {
+        let pieces = self.spaces.all();
+        let own = pieces.filter(|piece| piece.mapped.process == process);
+        own.count().saturating_add(self.owners.mentions(process))
     }
 
     /// How often a process has released memory of which no acquisition is known: it was mapped
@@ -198,18 +230,19 @@ impl Memory {
         group(&self.owners, mapped, stack)
     }
 
-    /// Which group a piece counts to; `None` where its address space is over.
-    pub fn group_of(&self, piece: &Piece) -> Option<GroupId> {
+    /// Which group a piece counts to; `None` where its address space is over, or its owner has
+    /// ended and it is only lent.
+    pub fn group_of(&self, piece: &HeldRange) -> Option<GroupId> {
         self.group(&piece.mapped, piece.stack)
     }
 
     /// All that is held, in no order.
-    pub fn held(&self) -> impl Iterator<Item = Piece> {
+    pub fn held(&self) -> impl Iterator<Item = HeldRange> {
         self.spaces.all()
     }
 
     /// What a process holds, by address.
-    pub fn held_by(&self, process: ProcessId) -> impl Iterator<Item = Piece> {
+    pub fn held_by(&self, process: ProcessId) -> impl Iterator<Item = HeldRange> {
         let space = self.owners.space(process);
         space
             .into_iter()
@@ -223,13 +256,13 @@ impl Memory {
 
     /// What there is, and what should not have happened, by name.
     pub fn counters(&self) -> [(&'static str, u64); 6] {
-        let oddities = self.spaces.oddities;
+        let anomalies = self.spaces.anomalies;
         [
             ("memory.held", self.spaces.count() as u64),
-            ("memory.refused", oddities.refused),
-            ("memory.holes_dropped", oddities.holes_dropped),
-            ("memory.refuted", oddities.refuted),
-            ("memory.repeated", oddities.repeated),
+            ("memory.refused", anomalies.refused),
+            ("memory.holes_dropped", anomalies.holes_dropped),
+            ("memory.refuted", anomalies.refuted),
+            ("memory.repeated", anomalies.repeated),
             ("memory.unsized", self.unsized_attachments),
         ]
     }
@@ -243,7 +276,7 @@ impl Memory {
 fn group(owners: &Owners, mapped: &Mapped, stack: Option<StackId>) -> Option<GroupId> {
     Some(GroupId {
         stack,
-        ..GroupId::of(owners.of(mapped.space)?, mapped.kind())
+        ..GroupId::of(owners.living(mapped.space)?, mapped.kind())
     })
 }
 

@@ -19,16 +19,25 @@ mod bitmap;
 mod ends;
 mod epoch;
 mod foreign;
-mod lives;
+mod judgements;
+mod life_cycle;
+mod lifetimes;
 pub mod memory;
+mod mentions;
+mod missed_ends;
 mod owners;
 pub mod population;
+mod process;
 pub mod processes;
+pub mod releases;
+pub mod short_lives;
 pub mod space;
+mod table_detaches;
 
 use std::{collections::VecDeque, hash::Hash};
 
 use hashbrown::{HashMap, HashSet};
+use serde::{Deserialize, Serialize};
 
 use self::{
     bitmap::Assembler,
@@ -39,15 +48,16 @@ use self::{
     processes::Processes,
 };
 pub use self::{
-    ends::{Judgement, Sweep},
-    epoch::{Held, Seal},
+    epoch::{FileIdentity, HeldFd},
+    judgements::{Judgement, Sweep},
 };
 use crate::model::{
-    event::{Acquired, Event, Execed, Forked, Occasion, Piece, Released},
-    ids::{ProcessId, Stamp, TableId},
+    event::{Acquired, Event, Occasion, Released, SnapshotPart},
+    ids::{Stamp, TableId},
     memory::{MappingId, Range},
     origin::StackId,
     resource::Call,
+    shared_file::SharedFileId,
 };
 
 /// Most marks of releases kept at once. They live about two seconds, so this is 500 000 releases a
@@ -55,7 +65,7 @@ use crate::model::{
 const MARKS: usize = 1 << 20;
 
 /// Which handle: table, number and the stamp of its acquisition, which no other handle has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct HandleId {
     /// Table.
     pub table: TableId,
@@ -66,12 +76,14 @@ pub struct HandleId {
 }
 
 /// Which acquisition, of a descriptor or of memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum AcquisitionId {
     /// Of a descriptor.
     Handle(HandleId),
     /// Of memory.
     Mapping(MappingId),
+    /// Of a file in memory.
+    File(SharedFileId),
 }
 
 impl From<&Acquired> for HandleId {
@@ -86,7 +98,7 @@ impl From<&Acquired> for HandleId {
 
 /// Things that should not happen, counted so that they show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Oddities {
+pub struct Anomalies {
     /// Acquisitions of a number that was held already: the release in between was missed.
     pub replaced: u64,
     /// Marks dropped because there were too many.
@@ -100,6 +112,8 @@ pub struct Oddities {
     pub unjudged: u64,
     /// Handles that the kernel no longer showed open when a finding was verified.
     pub refuted: u64,
+    /// Missed ends that nobody was told of, because too many waited.
+    pub ends_untold: u64,
 }
 
 /// See the module.
@@ -118,7 +132,7 @@ pub struct Ledger {
     /// What each process acquired and released, by kind.
     pub populations: Populations,
     /// What should not have happened.
-    pub oddities: Oddities,
+    pub anomalies: Anomalies,
 }
 
 impl Ledger {
@@ -149,10 +163,15 @@ impl Ledger {
             Event::Detached(detached) => self.memory.detached(detached, &mut self.populations),
             Event::Segment(segment) => self.memory.segment(segment),
             Event::Attached(attached) => self.memory.attached(attached, &mut self.populations),
+            // No process holds it.
+            Event::Created(_) => {}
         }
     }
 
     fn acquired(&mut self, acquired: Acquired) {
+        if self.processes.is_missed(acquired.process) {
+            return self.count_unjudged(1);
+        }
         self.processes
             .seen(acquired.process, acquired.exec_id, acquired.table);
         self.processes.forget_seed(
@@ -161,7 +180,7 @@ impl Ledger {
             acquired.fd,
             acquired.stamp,
         );
-        let held = Held::from(acquired);
+        let held = HeldFd::from(acquired);
         self.populations.acquired(&held);
         let Acquired {
             process,
@@ -177,7 +196,7 @@ impl Ledger {
             Outcome::Held => {}
             Outcome::Replaced(old) => {
                 if !is_dup_onto(&acquired) {
-                    self.oddities.replaced = self.oddities.replaced.saturating_add(1);
+                    self.anomalies.replaced = self.anomalies.replaced.saturating_add(1);
                 }
                 self.populations.released(&old, Some(stamp));
             }
@@ -198,73 +217,16 @@ impl Ledger {
         }
         self.marks.push_back((stamp, table, fd));
         if self.marks.len() > MARKS {
-            self.oddities.marks_dropped = self.oddities.marks_dropped.saturating_add(1);
+            self.anomalies.marks_dropped = self.anomalies.marks_dropped.saturating_add(1);
             self.drop_oldest_mark();
         }
     }
 
-    fn forked(&mut self, forked: Forked) {
-        self.memory.forked(&forked);
-        if let Some(missed) = self.processes.forked(&forked) {
-            self.missed_end(missed);
-        }
-        if forked.shares_table {
-            let epoch = self.epoch(forked.table, forked.stamp);
-            epoch.share(forked.parent.tgid);
-            epoch.share(forked.child);
-            self.shared.insert(forked.parent.tgid, forked.table);
-            self.shared.insert(forked.child, forked.table);
-        }
-    }
-
-    fn execed(&mut self, execed: Execed) {
-        self.memory.execed(&execed);
-        if let Some(missed) = self.processes.execed(&execed) {
-            self.missed_end(missed);
-        }
-        // Exec gives the process a table of its own, and its other threads have ended.
-        self.end_partings(execed.process, execed.stamp);
-        self.ends.forget_partings(execed.process);
-        self.unshare(execed.process.tgid, execed.table);
-        for table in self.processes.take_tables(execed.process) {
-            if table != execed.table {
-                self.give_up(table, execed.process, execed.stamp);
-            }
-        }
-        if execed.snapshot_lost {
-            self.oddities.snapshots_broken = self.oddities.snapshots_broken.saturating_add(1);
-        }
-    }
-
-    /// Closes what a process acquired in a table that it has no more, unless another process ever
-    /// shared it.
-    fn give_up(&mut self, table: TableId, process: ProcessId, at: Stamp) {
-        let epochs = self.tables.get_mut(&table).into_iter().flatten();
-        let own = epochs.filter(|epoch| !epoch.was_shared);
-        let closed: Vec<Held> = own.flat_map(|epoch| epoch.give_up(process, at)).collect();
-        self.close_all(closed, at);
-    }
-
-    fn unshare(&mut self, tgid: u32, now_in: TableId) {
-        let Some(table) = self
-            .shared
-            .get(&tgid)
-            .copied()
-            .filter(|table| *table != now_in)
-        else {
-            return;
-        };
-        self.shared.remove(&tgid);
-        for epoch in self.tables.get_mut(&table).into_iter().flatten() {
-            epoch.unshare(tgid);
-        }
-    }
-
-    fn snapshot(&mut self, piece: Piece) {
+    fn snapshot(&mut self, piece: SnapshotPart) {
         let (table, stamp, occasion) = (piece.table, piece.stamp, piece.occasion);
         let process = piece.process;
         let (bitmap, broken) = self.assembler.add(piece);
-        self.oddities.snapshots_broken = self.oddities.snapshots_broken.saturating_add(broken);
+        self.anomalies.snapshots_broken = self.anomalies.snapshots_broken.saturating_add(broken);
         if let (Some(bitmap), Occasion::Exec | Occasion::Range) = (&bitmap, occasion) {
             if occasion == Occasion::Exec {
                 self.processes.based(process, table, stamp, bitmap);
@@ -278,7 +240,7 @@ impl Ledger {
         }
     }
 
-    fn close_all(&mut self, closed: Vec<Held>, at: Stamp) {
+    fn close_all(&mut self, closed: Vec<HeldFd>, at: Stamp) {
         for held in closed {
             self.populations.released(&held, Some(at));
         }
@@ -305,7 +267,7 @@ impl Ledger {
     }
 
     /// Everything held by processes that live; in no order.
-    pub fn held(&self) -> impl Iterator<Item = &Held> {
+    pub fn held(&self) -> impl Iterator<Item = &HeldFd> {
         let epochs = self
             .tables
             .values()
@@ -328,6 +290,15 @@ impl Ledger {
         self.held().count()
     }
 
+    /// A handle that is held.
+    pub fn get(&self, handle: HandleId) -> Option<&HeldFd> {
+        let epochs = self.tables.get(&handle.table)?;
+        let living = epochs.iter().filter(|epoch| epoch.death.is_none());
+        let held = living.filter_map(|epoch| epoch.held.get(&handle.fd));
+        held.into_iter()
+            .find(|held| held.acquired.stamp == handle.stamp)
+    }
+
     /// Forgets a handle that the kernel does not show any more, as of `at`.
     pub fn refute(&mut self, handle: HandleId, at: Stamp) {
         let Some(epochs) = self.tables.get_mut(&handle.table) else {
@@ -337,7 +308,7 @@ impl Ledger {
             .iter_mut()
             .find_map(|epoch| epoch.remove(handle.fd, handle.stamp));
         if let Some(held) = gone {
-            self.oddities.refuted = self.oddities.refuted.saturating_add(1);
+            self.anomalies.refuted = self.anomalies.refuted.saturating_add(1);
             self.populations.released(&held, Some(at));
         }
     }
@@ -349,6 +320,7 @@ impl Ledger {
             AcquisitionId::Mapping(id) => {
                 self.memory.attribute(id, stack, &mut self.populations);
             }
+            AcquisitionId::File(_) => {}
         }
     }
 
@@ -368,11 +340,11 @@ impl Ledger {
     }
 
     /// Remembers what a handle was when it was first looked at.
-    pub fn seal(&mut self, handle: HandleId, seal: Seal) {
+    pub fn set_identity(&mut self, handle: HandleId, identity: FileIdentity) {
         let epochs = self.tables.get_mut(&handle.table).into_iter().flatten();
         for epoch in epochs {
             if let Some(held) = epoch.get_mut(handle.fd, handle.stamp) {
-                held.seal = Some(seal);
+                held.identity = Some(identity);
             }
         }
     }
@@ -385,6 +357,7 @@ impl Ledger {
             self.ends.len(),
             self.shared.len(),
             self.processes.len(),
+            self.processes.missed_len(),
             self.memory.state_count(),
         ]
         .iter()

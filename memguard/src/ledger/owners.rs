@@ -123,10 +123,20 @@ impl Owners {
         let borrowed = self.borrowed.remove(&process.tgid);
         let own = || self.by_process.remove(&process);
         let space = borrowed.or_else(own)?;
+        self.end_unless_used(space, stamp)
+    }
+
+    /// A borrower is no more, of whom only the number is known. Returns the address space that has
+    /// ended with it.
+    pub(super) fn returned(&mut self, tgid: u32, stamp: Stamp) -> Option<SpaceId> {
+        let space = self.borrowed.remove(&tgid)?;
+        self.end_unless_used(space, stamp)
+    }
+
+    fn end_unless_used(&mut self, space: SpaceId, stamp: Stamp) -> Option<SpaceId> {
         // While it is lent it goes on, in the name of the one who made it.
         let lent = self.borrowed.values().any(|lent| *lent == space);
-        let lives = |owner: &ProcessId| self.by_process.get(owner) == Some(&space);
-        if lent || self.by_space.get(&space).is_some_and(lives) {
+        if lent || self.living(space).is_some() {
             return None;
         }
         self.by_space.remove(&space);
@@ -137,6 +147,33 @@ impl Owners {
     /// Whose it is; `None` where no record has told.
     pub(super) fn of(&self, space: SpaceId) -> Option<ProcessId> {
         self.by_space.get(&space).copied()
+    }
+
+    /// Whose it is, as long as that process has not left it to those it is lent to.
+    pub(super) fn living(&self, space: SpaceId) -> Option<ProcessId> {
+        let lives = |owner: &ProcessId| self.by_process.get(owner) == Some(&space);
+        self.of(space).filter(lives)
+    }
+
+    /// What a thread group borrows.
+    pub(super) fn borrowed(&self, tgid: u32) -> Option<SpaceId> {
+        self.borrowed.get(&tgid).copied()
+    }
+
+    /// Nothing that a process did before this moment makes an address space its own.
+    pub(super) fn left(&mut self, process: ProcessId, at: Stamp) {
+        self.left.insert(process, (None, at));
+    }
+
+    /// How many entries are about a process.
+    pub(super) fn mentions(&self, process: ProcessId) -> usize {
+        let spaces = self.by_space.values().filter(|owner| **owner == process);
+        let by_process = usize::from(self.by_process.contains_key(&process));
+        let left = usize::from(self.left.contains_key(&process));
+        spaces
+            .count()
+            .saturating_add(by_process)
+            .saturating_add(left)
     }
 
     /// The one of a process; `None` where no record has told.

@@ -9,98 +9,15 @@ use std::{collections::VecDeque, sync::Arc};
 
 use hashbrown::{HashMap, HashSet};
 
-use super::bitmap::Bitmap;
+pub use super::process::{Baseline, Image, Process};
+use super::{bitmap::Bitmap, missed_ends::MissedEnds};
 use crate::model::{
     event::{Execed, Exited, Forked},
     ids::{ProcessId, Stamp, TableId},
 };
 
-/// The program that a process runs, as its exec named it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Image {
-    /// Path as given to exec.
-    pub path: Vec<u8>,
-    /// Arguments, NUL between them, the first 256 bytes.
-    pub args: Vec<u8>,
-}
-
-/// A known process.
-#[derive(Clone, Debug, Default)]
-pub struct Process {
-    /// Ticks since boot; `None` until the process's first own record.
-    start_ticks: Option<u64>,
-    /// Thread group of its parent.
-    pub parent: Option<u32>,
-    /// When it was born; `None` where that was before memguard came.
-    pub born: Option<Stamp>,
-    /// What it runs, where it was seen to begin it, or its parent was.
-    pub image: Option<Arc<Image>>,
-    /// Its program image's number; handles of an older one came over an exec.
-    pub exec_id: Option<u32>,
-    /// Descriptors that were open before memguard came.
-    pub preexisting: HashSet<u32>,
-    /// What was open when the process, or its program image, came into sight. `None` where that
-    /// is not known.
-    pub baseline: Option<Baseline>,
-    /// The table it was last seen to use.
-    pub table: Option<TableId>,
-    /// Every table it was seen to acquire in, the first [`TABLES`].
-    pub(super) tables: Vec<TableId>,
-    /// When it last became another program, and the table that it then had.
-    execed: Option<(Stamp, TableId)>,
-}
-
-/// Most tables remembered of a process. Programs whose threads have tables of their own are rare,
-/// and have a few.
-const TABLES: usize = 64;
-
-/// What was open at some moment: anything else that is open later was acquired in sight.
-#[derive(Clone, Debug, Default)]
-pub struct Baseline {
-    /// The numbers, without those that have been closed since.
-    pub open: HashSet<u32>,
-    /// The table it is of, where that is known: a copy of it (`unshare`) has more.
-    table: Option<TableId>,
-    /// The moment; older records, which may arrive later, are part of it already.
-    at: Stamp,
-}
-
-impl Baseline {
-    fn is_of(&self, table: TableId) -> bool {
-        self.table.is_none_or(|own| own == table)
-    }
-
-    /// A number was acquired or released.
-    fn forget(&mut self, table: TableId, fd: u32, stamp: Stamp) {
-        if self.is_of(table) && stamp > self.at {
-            self.open.remove(&fd);
-        }
-    }
-}
-
-impl Process {
-    /// What was open in this table when the process came into sight.
-    pub(super) fn baseline_of(&self, table: TableId) -> Option<&HashSet<u32>> {
-        let baseline = self.baseline.as_ref()?;
-        baseline.is_of(table).then_some(&baseline.open)
-    }
-
-    /// Whether what it acquired at this moment ended with an exec, which leaves a process one table
-    /// and ends those that its other threads had.
-    fn gave_up(&self, table: TableId, stamp: Stamp) -> Option<Stamp> {
-        let (at, kept) = self.execed?;
-        (stamp <= at && table != kept).then_some(at)
-    }
-
-    fn uses(&mut self, table: TableId) {
-        if !self.tables.contains(&table) && self.tables.len() < TABLES {
-            self.tables.push(table);
-        }
-    }
-}
-
 /// How many ends are remembered, so that a second record of one is told from a new one.
-const BURIED: usize = 64;
+const FINISHED: usize = 64;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -109,7 +26,8 @@ pub struct Processes {
     by_tgid: HashMap<u32, Process>,
     /// Those that have ended and are not judged yet; their numbers may be others' already.
     ended: HashMap<ProcessId, Process>,
-    buried: VecDeque<ProcessId>,
+    finished: VecDeque<ProcessId>,
+    missed: MissedEnds,
 }
 
 impl Processes {
@@ -121,6 +39,7 @@ impl Processes {
             .is_none_or(|start| start == id.start_ticks)
         {
             process.start_ticks = Some(id.start_ticks);
+            process.seeded = process.born.is_none();
             process.parent = process.parent.or(parent);
             process.baseline = Some(Baseline {
                 open: preexisting.clone(),
@@ -135,7 +54,7 @@ impl Processes {
         if let Some(ended) = self.ended.get_mut(&id) {
             return ended.uses(table);
         }
-        if self.was_buried(id) {
+        if self.has_finished_exit(id) || self.is_missed(id) {
             return;
         }
         let process = self.by_tgid.entry(id.tgid).or_default();
@@ -148,6 +67,9 @@ impl Processes {
 
     /// Returns the process whose number the child got although its end was never told.
     pub(super) fn forked(&mut self, forked: &Forked) -> Option<ProcessId> {
+        if self.is_birth_of_seeded(forked) {
+            return None;
+        }
         let parent = self.by_tgid.get(&forked.parent.tgid);
         let child = Process {
             parent: Some(forked.parent.tgid),
@@ -161,6 +83,19 @@ impl Processes {
             tgid: forked.child,
             start_ticks,
         })
+    }
+
+    /// Between attaching and the first look at `/proc`, a process may be born and found there
+    /// before the record of its birth is read.
+    fn is_birth_of_seeded(&mut self, forked: &Forked) -> bool {
+        let child = self.by_tgid.get_mut(&forked.child);
+        let same = |child: &&mut Process| child.seeded && child.parent == Some(forked.parent.tgid);
+        let Some(child) = child.filter(same) else {
+            return false;
+        };
+        child.born = Some(forked.stamp);
+        child.seeded = false;
+        true
     }
 
     /// Returns the process that had the number before, if its end was never told.
@@ -202,29 +137,61 @@ impl Processes {
     }
 
     /// Gives up an ended process; once, so that it is judged once.
-    pub(super) fn buried(&mut self, exited: &Exited) -> Option<Process> {
+    pub(super) fn finish_exit(&mut self, exited: &Exited) -> Option<Process> {
         let process = self.ended.remove(&exited.process)?;
-        self.buried.push_back(exited.process);
-        if self.buried.len() > BURIED {
-            self.buried.pop_front();
+        self.finished.push_back(exited.process);
+        if self.finished.len() > FINISHED {
+            self.finished.pop_front();
         }
         Some(process)
     }
 
     /// Whether the process was judged already. Before 6.16 several threads may see their group
     /// dead; their records follow each other closely.
-    pub(super) fn was_buried(&self, id: ProcessId) -> bool {
-        self.buried.iter().any(|buried| *buried == id)
+    pub(super) fn has_finished_exit(&self, id: ProcessId) -> bool {
+        self.finished.iter().any(|finished| *finished == id)
     }
 
-    pub(super) fn remove(&mut self, id: ProcessId) {
-        if self
-            .by_tgid
-            .get(&id.tgid)
-            .is_some_and(|old| old.start_ticks == Some(id.start_ticks))
-        {
+    /// The end of a process was missed, which was at this moment at the latest. Returns whether
+    /// there was room to remember it.
+    pub(super) fn missed(&mut self, id: ProcessId, at: Stamp) -> bool {
+        if self.get_mut(id).is_some() {
             self.by_tgid.remove(&id.tgid);
         }
+        self.missed.add(id, at)
+    }
+
+    /// Whether the end of a process was missed, and records of it may still come.
+    pub(super) fn is_missed(&self, id: ProcessId) -> bool {
+        self.missed.contains(id)
+    }
+
+    pub(super) fn take_missed(&mut self) -> Vec<ProcessId> {
+        self.missed.take()
+    }
+
+    /// No record comes any more that is as old as this.
+    pub(super) fn forget_missed(&mut self, cutoff: Stamp) {
+        self.missed.forget(cutoff);
+    }
+
+    /// Removes a process of which only the birth is known; false where there is none.
+    pub(super) fn remove_unheard(&mut self, tgid: u32) -> bool {
+        let unheard = |process: &Process| process.start_ticks.is_none();
+        let found = self.by_tgid.get(&tgid).is_some_and(unheard);
+        found && self.by_tgid.remove(&tgid).is_some()
+    }
+
+    /// Whether the number of a process belongs to another by now.
+    pub(super) fn is_number_of_another(&self, id: ProcessId) -> bool {
+        let now = self.by_tgid.get(&id.tgid);
+        now.is_some_and(|process| process.start_ticks != Some(id.start_ticks))
+    }
+
+    /// How many entries are about a process. That it was judged is remembered of the last few.
+    pub(super) fn mentions(&self, id: ProcessId) -> usize {
+        let known = usize::from(self.get(id).is_some());
+        known.saturating_add(self.missed.mentions(id))
     }
 
     /// A number that was open before memguard came is open no more, or anew.
@@ -241,6 +208,9 @@ impl Processes {
     /// After an exec: what is open now is the new image's baseline, and what was closed by the exec
     /// is preexisting no more.
     pub(super) fn based(&mut self, id: ProcessId, table: TableId, at: Stamp, open: &Bitmap) {
+        if self.is_missed(id) {
+            return;
+        }
         let process = self.by_tgid.entry(id.tgid).or_default();
         if *process.start_ticks.get_or_insert(id.start_ticks) == id.start_ticks {
             process.baseline = Some(Baseline {
@@ -319,6 +289,11 @@ impl Processes {
         Some(ProcessId { tgid, start_ticks })
     }
 
+    /// Whether this very process has not ended.
+    pub fn is_running(&self, id: ProcessId) -> bool {
+        self.running_as(id.tgid) == Some(id)
+    }
+
     /// Thread groups that have not ended, with their start where known.
     pub fn running(&self) -> impl Iterator<Item = (u32, Option<ProcessId>)> {
         self.by_tgid.iter().map(|(tgid, process)| {
@@ -333,6 +308,11 @@ impl Processes {
     /// How many are known, ended ones not judged yet included.
     pub fn len(&self) -> usize {
         self.by_tgid.len().saturating_add(self.ended.len())
+    }
+
+    /// How many missed ends wait.
+    pub(super) fn missed_len(&self) -> usize {
+        self.missed.len()
     }
 
     /// None is known.

@@ -1,13 +1,16 @@
 //! What happened, as values: the kernel's records after `decode`.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{
     ids::{ProcessId, Stamp, TableId},
-    memory::{Attached, Detached, Mapped, Segment, SpaceId, Unmapped},
-    resource::Call,
+    memory::{Attached, Detached, Mapped, SegmentSize, SpaceId, Unmapped},
+    resource::{Call, Kind},
+    shared_file::CreatedFile,
 };
 
 /// One record of the kernel.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// A handle left the nursery.
     Acquired(Acquired),
@@ -20,7 +23,7 @@ pub enum Event {
     /// A process, or a table, ended.
     Exited(Exited),
     /// A piece of a table's bitmap.
-    Snapshot(Piece),
+    Snapshot(SnapshotPart),
     /// Memory was acquired.
     Mapped(Mapped),
     /// Memory was given back.
@@ -30,11 +33,13 @@ pub enum Event {
     /// A shared memory segment was detached.
     Detached(Detached),
     /// A process asked for a shared memory segment.
-    Segment(Segment),
+    Segment(SegmentSize),
+    /// A process made a file in memory.
+    Created(CreatedFile),
 }
 
 /// A descriptor that a process acquired.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acquired {
     /// When the call returned.
     pub stamp: Stamp,
@@ -49,21 +54,49 @@ pub struct Acquired {
     /// Which program image of the process it was; rises by one with every exec.
     pub exec_id: u32,
     /// By which call.
+    #[serde(with = "super::recorded_call")]
     pub call: Call,
     /// What the call's arguments tell; see [`crate::model::resource::Kind::made_by`].
     pub detail: u64,
 }
 
 impl Acquired {
-    /// Standard input, output and error: whatever was put there is meant to stay until the end, and
-    /// to be handed over by exec.
-    pub fn is_standard(&self) -> bool {
+    /// Its number is that of standard input, output or error.
+    pub fn has_standard_number(&self) -> bool {
         self.fd <= 2
+    }
+
+    /// Was put there as standard input, output or error, to stay until the end: a copy, a device, a
+    /// pipe, or a file that is written to. Whatever else has such a number has it because that was
+    /// free.
+    pub fn is_standard(&self) -> bool {
+        self.has_standard_number()
+            && match self.call {
+                Call::Open | Call::Openat | Call::Openat2 | Call::Creat => self.redirects(),
+                Call::Dup | Call::Dup2 | Call::Dup3 | Call::Fcntl => true,
+                Call::IoUring | Call::Unknown => true,
+                _ => false,
+            }
+    }
+
+    /// What was opened with a standard number is of use as what that stands for.
+    fn redirects(&self) -> bool {
+        match Kind::made_by(self.call, self.detail) {
+            Kind::File => self.fd != 0 && self.may_write(),
+            Kind::Dir | Kind::Other => false,
+            _ => true,
+        }
+    }
+
+    /// By the flags of `open`; those of `openat2` are not known.
+    fn may_write(&self) -> bool {
+        let access = self.detail as libc::c_int & libc::O_ACCMODE;
+        access != libc::O_RDONLY || matches!(self.call, Call::Openat2 | Call::Creat)
     }
 }
 
 /// A descriptor that was closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Released {
     /// When the call began, or the stamp of the acquisition where it was taken back.
     pub stamp: Stamp,
@@ -76,7 +109,7 @@ pub struct Released {
 }
 
 /// A new process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forked {
     /// When it was made.
     pub stamp: Stamp,
@@ -95,7 +128,7 @@ pub struct Forked {
 }
 
 /// A process that became another program.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Execed {
     /// When the new image was in place.
     pub stamp: Stamp,
@@ -120,7 +153,7 @@ pub struct Execed {
 }
 
 /// The end of a process, or of a table's last user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exited {
     /// When.
     pub stamp: Stamp,
@@ -156,7 +189,7 @@ impl Exited {
 }
 
 /// Why a snapshot was taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Occasion {
     /// The table or the process ended.
     Death,
@@ -167,8 +200,8 @@ pub enum Occasion {
 }
 
 /// A piece of a descriptor table's bitmap.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotPart {
     /// When the whole snapshot was begun; the same in all its pieces.
     pub stamp: Stamp,
     /// Which table.
@@ -185,4 +218,81 @@ pub struct Piece {
     pub truncated: bool,
     /// One bit a descriptor, lowest first.
     pub bits: Vec<u8>,
+}
+
+#[cfg(test)]
+mod tests {
+    use memguard_common::event::opened_detail;
+
+    use super::*;
+
+    /// What was opened is a regular file, unless another type is said.
+    #[test]
+    fn a_low_number_alone_makes_no_standard_stream() {
+        let (read, write) = (libc::O_RDONLY as u32, libc::O_WRONLY as u32);
+        let of = |flags, kind| opened_detail(flags, kind as u16);
+        for (fd, call, detail, expected, why) in [
+            (1, Call::Dup2, 0, true, "a shell's redirection"),
+            (
+                0,
+                Call::Openat,
+                of(read, libc::S_IFCHR),
+                true,
+                "a daemon's /dev/null",
+            ),
+            (1, Call::Openat, of(write, libc::S_IFREG), true, "its log"),
+            (2, Call::Creat, of(0, libc::S_IFREG), true, "likewise"),
+            (
+                0,
+                Call::Openat,
+                of(read, libc::S_IFREG),
+                false,
+                "the next free number",
+            ),
+            (
+                1,
+                Call::Openat,
+                of(read, libc::S_IFREG),
+                false,
+                "cannot be written to",
+            ),
+            (
+                0,
+                Call::Openat,
+                of(write, libc::S_IFREG),
+                false,
+                "nothing comes from it",
+            ),
+            (
+                2,
+                Call::Openat,
+                of(read, libc::S_IFDIR),
+                false,
+                "a directory",
+            ),
+            (
+                0,
+                Call::Socket,
+                0,
+                false,
+                "a socket of a program started without",
+            ),
+            (3, Call::Dup2, 0, false, "no standard number"),
+        ] {
+            let acquired = Acquired {
+                stamp: Stamp(1),
+                table: TableId(1),
+                fd,
+                process: ProcessId {
+                    tgid: 7,
+                    start_ticks: 1,
+                },
+                tid: 7,
+                exec_id: 1,
+                call,
+                detail,
+            };
+            assert_eq!(acquired.is_standard(), expected, "{fd} by {call:?}: {why}");
+        }
+    }
 }

@@ -2,41 +2,18 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-pub use crate::model::verdict::{Moment, Resolution, Severity, State, Verdict};
+pub use crate::model::{
+    evidence::{Doubt, Evidence},
+    verdict::{Moment, Resolution, Severity, Shape, State, Verdict},
+};
 use crate::model::{
-    course::Course,
     ids::Stamp,
     memory::Range,
     origin::Origin,
     process::ProcessInfo,
     resource::{Call, Kind, Resource},
+    series_summary::SeriesSummary,
 };
-
-/// What a loss of events does to a result.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Evidence {
-    /// Events that did not reach the agent, for this process where known, else on the host.
-    pub events_lost: u64,
-    /// Why the result may be wrong; empty where it is conclusive.
-    pub reasons: Vec<String>,
-}
-
-impl Evidence {
-    /// With a doubt more where the kernel was not asked about every handle.
-    #[must_use]
-    pub fn of_verified(mut self, complete: bool) -> Self {
-        if !complete {
-            let doubt = "the kernel could not be asked about every handle";
-            self.reasons.push(doubt.to_owned());
-        }
-        self
-    }
-
-    /// Nothing was lost that could change the verdict.
-    pub fn conclusive(&self) -> bool {
-        self.reasons.is_empty()
-    }
-}
 
 /// What a process holds something by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +22,7 @@ pub enum Handle {
     Descriptor(u32),
     /// Addresses.
     Memory(Range),
-    /// Process id of a zombie, or id of a shared memory segment.
+    /// Process id of a zombie, id of a shared memory segment, or inode of one in `/dev/shm`.
     Id(u32),
 }
 
@@ -76,7 +53,7 @@ pub struct Sample {
 
 /// How long the released handles of a site lived, as far as they left the nursery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lives {
+pub struct LifetimeStats {
     /// How many.
     pub count: u64,
     /// The shortest.
@@ -109,14 +86,26 @@ pub struct Trend {
     pub high: f64,
     /// How likely such a trend is by chance.
     pub p_value: f64,
-    /// `linear`, `exponential` or `stepwise`.
-    pub shape: &'static str,
+    /// How the series looks.
+    pub shape: Shape,
     /// Samples that were judged.
     pub samples: usize,
     /// The size when the warm-up was over.
     pub baseline: u64,
+    /// How much more than that a first ramp of such a program may take, in bytes; 0 of what is no
+    /// memory, and where it is not known.
+    pub first_ramp: u64,
     /// It is faster, or larger, than what the arguments call critical.
     pub critical: bool,
+}
+
+/// Memory that grows in step with the handles of a leak, which is not told beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InStep {
+    /// How much has come with them.
+    pub bytes: u64,
+    /// How much of it to a handle.
+    pub bytes_per_handle: u64,
 }
 
 /// Where memory in use was acquired.
@@ -170,6 +159,18 @@ pub struct Limit {
     pub uncertainty: Option<(Duration, Option<Duration>)>,
 }
 
+impl Limit {
+    /// Hardly anything is left of it: a tenth, or less.
+    pub fn is_nearly_reached(&self) -> bool {
+        self.used >= self.value.saturating_sub(self.value / 10)
+    }
+
+    /// At least half of it is in use.
+    pub fn is_half_used(&self) -> bool {
+        self.used >= self.value.div_ceil(2)
+    }
+}
+
 /// Handles of one process that share resource and kind, and what is wrong with them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
@@ -221,14 +222,22 @@ pub struct Finding {
     pub released_count: u64,
     /// Those of `open_count` that were acquired after the warm-up.
     pub late_count: u64,
+    /// Those of `open_count` that have no stack. The process has one site alone that makes such
+    /// handles by the same call, which is why they are counted with it.
+    pub without_stack: u64,
+    /// How many of the same were held before memguard attached. They are not in `open_count`, but
+    /// for an exhaustion, which is of all that count.
+    pub hoarded: u64,
     /// How long the released ones lived; `None` where none was.
-    pub lives: Option<Lives>,
+    pub lives: Option<LifetimeStats>,
     /// Age of the oldest.
     pub oldest_age: Option<Duration>,
     /// How fast the count grows.
     pub growth: Option<Growth>,
     /// The count over time, or of growth the size in bytes.
-    pub history: Option<Course>,
+    pub history: Option<SeriesSummary>,
+    /// Memory that grows in step with the handles.
+    pub in_step: Option<InStep>,
     /// The limit it is heading for.
     pub limit: Option<Limit>,
     /// Some of the handles, oldest first.
@@ -276,10 +285,13 @@ impl Finding {
             acquired_count: 0,
             released_count: 0,
             late_count: 0,
+            without_stack: 0,
+            hoarded: 0,
             lives: None,
             oldest_age: None,
             growth: None,
             history: None,
+            in_step: None,
             limit: None,
             samples: Vec::new(),
             sites: Vec::new(),
@@ -307,7 +319,7 @@ impl Finding {
     }
 
     /// The place, or the calls where none is known.
-    pub fn whence(&self) -> String {
+    pub fn origin_text(&self) -> String {
         self.place()
             .map_or_else(|| call_names(&self.calls), str::to_owned)
     }

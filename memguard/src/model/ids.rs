@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// Nanoseconds of `CLOCK_MONOTONIC`, the clock of every kernel record. Stamps decide what is older;
 /// the order in which records arrive never does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Stamp(pub u64);
 
 impl Stamp {
@@ -38,34 +42,41 @@ fn nanos(duration: Duration) -> u64 {
 
 /// Address of a `files_struct`. The kernel reuses it at once, so it is an identity only together
 /// with a stamp: the ledger's epochs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TableId(pub u64);
 
 impl TableId {
     /// For a process of whose table no record has told yet: a number that no address is.
-    pub fn standin(tgid: u32) -> Self {
+    pub fn placeholder(tgid: u32) -> Self {
         Self(u64::from(tgid))
     }
 }
 
+/// Clock ticks in a second, as `/proc` counts them (`USER_HZ`): 100 on every architecture that
+/// memguard supports.
+pub const USER_HZ: u64 = 100;
+
+/// Nanoseconds of a clock tick.
+pub const TICK_NANOSECONDS: u64 = 1_000_000_000 / USER_HZ;
+
 /// A process for as long as it lives: thread group and start of its leader, which together no other
 /// process of this boot has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ProcessId {
     /// Thread group id in the initial PID namespace.
     pub tgid: u32,
-    /// Start of the group leader in clock ticks (`USER_HZ`, 1/100 s) since boot, as field 22 of
+    /// Start of the group leader in clock ticks ([`USER_HZ`]) since boot, as field 22 of
     /// `/proc/PID/stat` has it (`proc_pid_stat(5)`).
     pub start_ticks: u64,
 }
 
 impl ProcessId {
-    /// From the kernel's `start_boottime` in nanoseconds. `USER_HZ` is 100 on every architecture
-    /// that memguard supports, and procfs divides likewise (`nsec_to_clock_t`).
+    /// From the kernel's `start_boottime` in nanoseconds; procfs divides likewise
+    /// (`nsec_to_clock_t`).
     pub fn from_boottime(tgid: u32, start_nanoseconds: u64) -> Self {
         Self {
             tgid,
-            start_ticks: start_nanoseconds / (1_000_000_000 / 100),
+            start_ticks: start_nanoseconds / TICK_NANOSECONDS,
         }
     }
 }

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{
     ids::{ProcessId, Stamp},
+    interned::Name,
     origin::StackId,
     resource::{Call, Kind},
 };
@@ -13,11 +16,11 @@ pub const PAGE: u64 = 4096;
 
 /// Address of an `mm_struct`. The kernel reuses it at once, so it is an identity only together with
 /// a stamp: whatever is older than an address space's end belongs to the one that ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SpaceId(pub u64);
 
 /// Addresses from `start` up to, without, `end`: whole pages, never empty.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Range {
     /// First address.
     pub start: u64,
@@ -54,7 +57,7 @@ impl Range {
 }
 
 /// Which acquisition: no two of an address space have both in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct MappingId {
     /// Address space.
     pub space: SpaceId,
@@ -66,7 +69,7 @@ pub struct MappingId {
 
 /// Memory that a process acquired: `mmap`, the result of `mremap`, `shmat`, or a `brk` that grew.
 /// Whatever lay in the range before is gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mapped {
     /// When the call returned.
     pub stamp: Stamp,
@@ -80,6 +83,7 @@ pub struct Mapped {
     /// Which of its threads.
     pub tid: u32,
     /// [`Call::Mmap`], [`Call::Mremap`], [`Call::Shmat`] or [`Call::Brk`].
+    #[serde(with = "super::recorded_call")]
     pub call: Call,
     /// `PROT_*` of mmap(2); zero is `PROT_NONE`.
     pub protection: u8,
@@ -129,7 +133,7 @@ impl From<&Mapped> for MappingId {
 
 /// Memory that a process gave back: `munmap`, what `mremap` left or cut off, or a `brk` that
 /// shrank. Any range: parts of mappings, several of them, holes in between.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unmapped {
     /// When the call began.
     pub stamp: Stamp,
@@ -142,7 +146,7 @@ pub struct Unmapped {
 }
 
 /// `shmat(2)`: a segment is mapped, all of it. How large it is the call does not tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attached {
     /// When the call returned.
     pub stamp: Stamp,
@@ -184,8 +188,8 @@ impl Attached {
 }
 
 /// `shmget(2)`: there is a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Segment {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentSize {
     /// Its id.
     pub id: i32,
     /// Bytes that were asked for; whoever makes it asks for all, others for that much at most.
@@ -193,7 +197,7 @@ pub struct Segment {
 }
 
 /// `shmdt(2)`: what `shmat` had returned `address` for is gone, as far as it is still there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Detached {
     /// When the call began.
     pub stamp: Stamp,
@@ -207,7 +211,7 @@ pub struct Detached {
 
 /// A contiguous piece of an acquisition that is still mapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece {
+pub struct HeldRange {
     /// What is left.
     pub range: Range,
     /// The acquisition as it was.
@@ -217,7 +221,7 @@ pub struct Piece {
 }
 
 /// What a process uses of memory and of countable things, as `/proc` shows it at one moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
     /// `RssAnon` and `VmSwap` of `proc_pid_status(5)`: anonymous memory, wherever it lies.
     pub anonymous_bytes: u64,
@@ -235,10 +239,11 @@ pub struct Usage {
 }
 
 /// A ceiling that memory, or a count, may reach.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ceiling {
     /// As `RLIMIT_AS`, `memory.max`, `vm.max_map_count`, `MemTotal`.
-    pub name: &'static str,
+    #[serde(deserialize_with = "super::interned::name")]
+    pub name: Name,
     /// Its value, in bytes or counts.
     pub value: u64,
     /// What is in use of it.

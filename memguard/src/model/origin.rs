@@ -5,7 +5,9 @@
 
 use std::{fmt, sync::Arc};
 
-use super::ids::Stamp;
+use serde::{Deserialize, Serialize};
+
+use super::{ids::Stamp, interned::Name};
 
 /// What the kernel copied at an acquisition, or where memory was touched: registers, and the user
 /// stack from its top.
@@ -27,14 +29,14 @@ pub struct Window {
 }
 
 /// Number of an interned stack; never given to another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StackId(pub u32);
 
 /// Most bytes of a build id: SHA-1 has 20, which is also what the kernel's side-band carries.
 pub const BUILD_ID_BYTES: usize = 20;
 
 /// What the linker named a file by its content (`.note.gnu.build-id`).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BuildId {
     bytes: [u8; BUILD_ID_BYTES],
     len: u8,
@@ -70,7 +72,7 @@ impl fmt::Debug for BuildId {
 }
 
 /// A file that code was run from.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Module {
     /// As the kernel names it, in the mount namespace of the process; or `[vdso]`.
     pub path: Arc<str>,
@@ -153,7 +155,7 @@ pub struct Frame {
 }
 
 /// Why a stack does not reach the program's beginning.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Incomplete {
     /// The copied bytes ended first; `--stack-bytes` copies more.
     WindowEnded,
@@ -198,7 +200,7 @@ pub struct Stack {
 
 /// A frame with its names; a function that was inlined comes before the one it was inlined into,
 /// both of the same address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamedFrame {
     /// As in [`Frame`].
     pub ip: u64,
@@ -222,7 +224,7 @@ pub struct NamedFrame {
 const SIGNATURE_FRAMES: usize = 5;
 
 /// A stack for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NamedStack {
     /// Its number.
     pub id: StackId,
@@ -232,7 +234,8 @@ pub struct NamedStack {
     pub incomplete: Option<Incomplete>,
     /// The interpreter whose native frames these are: every handle that its scripts acquire has
     /// the same ones.
-    pub interpreter: Option<&'static str>,
+    #[serde(deserialize_with = "super::interned::optional")]
+    pub interpreter: Option<Name>,
 }
 
 /// Where handles were acquired, as a finding tells it.

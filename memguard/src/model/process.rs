@@ -1,9 +1,11 @@
 //! Who did it: what is known about a process.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::ids::ProcessId;
 
 /// What is known about a process. Unknown is `None`, never empty or zero.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessInfo {
     /// Which process.
     pub id: ProcessId,

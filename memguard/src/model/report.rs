@@ -20,7 +20,7 @@ pub enum Report {
     /// A finding was opened, updated or resolved.
     Finding(Box<Finding>),
     /// A size that is told when it is reached was reached.
-    Crossed(Box<Crossing>),
+    Crossed(Box<ThresholdAlert>),
     /// What memguard believes that a process has mapped.
     Mappings(Mappings),
     /// A watched process ended and was judged.
@@ -31,6 +31,22 @@ pub enum Report {
     RunSummary(Box<Summary>),
     /// The agent ends.
     Stopped(Box<Summary>),
+}
+
+impl Report {
+    /// When it happened.
+    pub fn stamp(&self) -> Stamp {
+        match self {
+            Self::Started(it) => it.stamp,
+            Self::Census(it) => it.stamp,
+            Self::Finding(it) => it.last_seen,
+            Self::Crossed(it) => it.stamp,
+            Self::Mappings(it) => it.stamp,
+            Self::Exited(it) => it.stamp,
+            Self::Health(it) => it.stamp,
+            Self::RunSummary(it) | Self::Stopped(it) => it.stamp,
+        }
+    }
 }
 
 /// The agent is ready.
@@ -82,19 +98,44 @@ pub struct Census {
 
 /// A process has reached a size that is told when it is reached. No verdict: nothing may be wrong.
 #[derive(Clone, Debug)]
-pub struct Crossing {
+pub struct ThresholdAlert {
     /// When that was seen.
     pub stamp: Stamp,
     /// Who.
     pub process: Arc<ProcessInfo>,
     /// How loud to be about it.
     pub severity: Severity,
-    /// The option that sets the size, or the name of the ceiling that is near.
-    pub name: &'static str,
+    /// Which size.
+    pub threshold: Threshold,
     /// The size, or the ceiling, in bytes.
     pub value: u64,
     /// What is in use, in bytes.
     pub used: u64,
+}
+
+/// A size that is told when it is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Threshold {
+    /// `--rss-warning`, of the process's anonymous memory.
+    Warning,
+    /// `--rss-critical`, likewise.
+    Critical,
+    /// `--rss-emergency`, likewise.
+    Emergency,
+    /// Most of this ceiling is in use, by all whom it holds for.
+    Ceiling(&'static str),
+}
+
+impl Threshold {
+    /// The option that sets it, or the name of the ceiling.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Warning => "--rss-warning",
+            Self::Critical => "--rss-critical",
+            Self::Emergency => "--rss-emergency",
+            Self::Ceiling(name) => name,
+        }
+    }
 }
 
 /// What memguard believes that a process has mapped since it came into sight.
@@ -130,10 +171,22 @@ pub struct ProcessExited {
 pub struct Health {
     /// When it was noticed.
     pub stamp: Stamp,
+    /// What `lost` counts.
+    pub what: Lost,
     /// What was lost since the last report, by counter name.
     pub lost: Vec<(String, u64)>,
     /// Whom it concerns, where known.
     pub processes: Vec<ProcessId>,
+}
+
+/// What was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// Events on their way from the kernel: findings may be wrong.
+    Events,
+    /// Reports on their way to a sink whose reader is too slow: findings are right, but not all of
+    /// them were told.
+    Reports,
 }
 
 /// How far it has come, while there is nothing to tell.
@@ -166,10 +219,13 @@ pub struct Summary {
     pub processes_judged: u64,
     /// Processes that were still running.
     pub processes_running: u64,
-    /// Findings opened, by verdict name.
-    pub findings: Vec<(&'static str, u64)>,
+    /// Findings opened, by verdict.
+    pub findings: Vec<(Verdict, u64)>,
     /// Handles left at exit, all processes together.
     pub left: u64,
+    /// Processes whose handles left at exit are in that number alone, and were not told; `None`
+    /// where they were.
+    pub left_untold: Option<u64>,
     /// The rules of the suppressions; the numbers above are without what they suppressed.
     pub suppressions: Vec<Suppression>,
     /// Findings that are in the baseline too and reach no gate; `None` without a baseline.
@@ -241,7 +297,7 @@ impl Summary {
     /// Findings of one verdict.
     pub fn found(&self, verdict: Verdict) -> u64 {
         let same = self.findings.iter();
-        let same = same.filter(|(name, _)| *name == verdict.name());
+        let same = same.filter(|(found, _)| *found == verdict);
         same.fold(0, |sum: u64, (_, number)| sum.saturating_add(*number))
     }
 }

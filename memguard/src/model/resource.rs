@@ -1,6 +1,10 @@
 //! What kinds of handles there are, and which call makes which.
 
-pub use memguard_common::call::Call;
+pub use memguard_common::{
+    call::Call,
+    event::{detail_mode, file_mark},
+};
+use serde::{Deserialize, Serialize};
 
 /// The family a finding belongs to; `resource` in the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +25,8 @@ pub enum Resource {
     Shm,
     /// A POSIX timer.
     Timer,
+    /// Something that the kernel watches for a process.
+    Watch,
 }
 
 impl Resource {
@@ -35,6 +41,7 @@ impl Resource {
             Self::Process => "process",
             Self::Shm => "shm",
             Self::Timer => "timer",
+            Self::Watch => "watch",
         }
     }
 }
@@ -42,7 +49,9 @@ impl Resource {
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $label:literal, $noun:literal, $nouns:literal;)*) => {
         /// What a handle is; `kind` in the output.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+        )]
         pub enum Kind {
             $($(#[$doc])* $name,)*
         }
@@ -133,23 +142,65 @@ kinds! {
     Zombie = "zombie", "zombie", "zombies";
     /// A `SysV` shared memory segment.
     SysvShm = "sysv", "SysV shared memory segment", "SysV shared memory segments";
+    /// What `shm_open(3)` or `sem_open(3)` made: a file in `/dev/shm`.
+    PosixShm = "posix", "POSIX shared memory segment", "POSIX shared memory segments";
     /// A timer of `timer_create(2)`.
     PosixTimer = "posix", "POSIX timer", "POSIX timers";
+    /// All descriptors of a process, as `RLIMIT_NOFILE` counts them.
+    AllDescriptors = "all", "descriptor", "descriptors";
+    /// All threads of a process.
+    AllThreads = "all", "thread", "threads";
+    /// All mappings of a process, as `vm.max_map_count` counts them.
+    AllMappings = "all", "mapping", "mappings";
+    /// All anonymous memory of a process, swapped or not.
+    AllMemory = "all", "byte of memory", "bytes of memory";
+    /// The address space of a process, as `RLIMIT_AS` counts it.
+    AddressSpace = "space", "byte of address space", "bytes of address space";
+    /// A watch of inotify: any number of them are in one descriptor.
+    InotifyWatch = "inotify-watch", "inotify watch", "inotify watches";
 }
 
 impl Kind {
+    /// The kinds that are told apart from nothing: all that a process has of something that is
+    /// limited.
+    pub const WHOLE: [Self; 5] = [
+        Self::AllDescriptors,
+        Self::AllThreads,
+        Self::AllMappings,
+        Self::AllMemory,
+        Self::AddressSpace,
+    ];
+
+    /// All that a process has of something, and no handles of one sort.
+    pub fn is_whole(self) -> bool {
+        Self::WHOLE.contains(&self)
+    }
+
+    /// Measured in bytes, not counted.
+    pub fn is_size(self) -> bool {
+        matches!(
+            self,
+            Self::HeapAnon | Self::HeapShm | Self::AllMemory | Self::AddressSpace
+        )
+    }
+
     /// The family the kind belongs to.
     pub fn resource(self) -> Resource {
         match self {
             Self::Tcp | Self::Udp | Self::Unix | Self::Netlink | Self::OtherSocket => {
                 Resource::Socket
             }
-            Self::Anon | Self::FileBacked | Self::SharedMap => Resource::Mmap,
-            Self::Brk | Self::HeapAnon | Self::HeapShm => Resource::Heap,
-            Self::Thread | Self::Unjoined => Resource::Thread,
+            Self::Anon
+            | Self::FileBacked
+            | Self::SharedMap
+            | Self::AllMappings
+            | Self::AddressSpace => Resource::Mmap,
+            Self::Brk | Self::HeapAnon | Self::HeapShm | Self::AllMemory => Resource::Heap,
+            Self::Thread | Self::Unjoined | Self::AllThreads => Resource::Thread,
             Self::Zombie => Resource::Process,
-            Self::SysvShm => Resource::Shm,
+            Self::SysvShm | Self::PosixShm => Resource::Shm,
             Self::PosixTimer => Resource::Timer,
+            Self::InotifyWatch => Resource::Watch,
             _ => Resource::Fd,
         }
     }
@@ -204,7 +255,7 @@ impl Kind {
             | Call::Recvmmsg
             | Call::IoUring
             | Call::Unknown => file(detail),
-            // Namespaces are regular files of nsfs.
+            // Namespaces are regular files, and were not told apart in earlier recordings.
             Call::Ioctl => match file(detail) {
                 Self::File => Self::Other,
                 Self::Device => Self::Pty,
@@ -222,10 +273,12 @@ impl Kind {
 
 /// Detail as [`memguard_common::event::file_detail`] packs it.
 fn file(detail: u64) -> Kind {
-    let mode = u32::from((detail >> 48) as u16);
-    match mode & libc::S_IFMT {
+    let mode = detail_mode(detail);
+    match u32::from(mode) & libc::S_IFMT {
+        libc::S_IFREG if mode & file_mark::NAMESPACE != 0 => Kind::Other,
         libc::S_IFREG => Kind::File,
         libc::S_IFDIR => Kind::Dir,
+        libc::S_IFCHR if mode & file_mark::TERMINAL != 0 => Kind::Pty,
         libc::S_IFCHR | libc::S_IFBLK => Kind::Device,
         libc::S_IFIFO => Kind::Pipe,
         libc::S_IFSOCK => socket(detail),
@@ -244,8 +297,18 @@ fn mapped(flags: u32) -> Kind {
     }
 }
 
+/// Detail as [`memguard_common::event::opened_detail`] packs it. Sockets are opened by `O_PATH`
+/// only.
+fn opened(detail: u64) -> Kind {
+    match u32::from(detail_mode(detail)) & libc::S_IFMT {
+        0 => asked_to_open(detail),
+        libc::S_IFSOCK => Kind::Other,
+        _ => file(detail),
+    }
+}
+
 /// Flags as `open(2)` takes them; `O_DIRECTORY` is part of `O_TMPFILE`, which makes a file.
-fn opened(flags: u64) -> Kind {
+fn asked_to_open(flags: u64) -> Kind {
     let flags = flags as libc::c_int;
     let tmpfile = flags & libc::O_TMPFILE == libc::O_TMPFILE;
     if flags & libc::O_DIRECTORY != 0 && !tmpfile {
@@ -271,7 +334,7 @@ fn socket(detail: u64) -> Kind {
 
 #[cfg(test)]
 mod tests {
-    use memguard_common::event::{file_detail, socket_detail};
+    use memguard_common::event::{file_detail, opened_detail, socket_detail};
 
     use super::*;
 
@@ -298,11 +361,21 @@ mod tests {
         let tcp = socket_detail(libc::AF_INET as u16, libc::SOCK_STREAM as u16, 0);
         let icmp = socket_detail(libc::AF_INET as u16, libc::SOCK_RAW as u16, 1);
         let dir = (libc::O_DIRECTORY | libc::O_CLOEXEC) as u64;
+        let opened = |kind: u32, mark: u16| opened_detail(0, kind as u16 | mark);
+        let (terminal, namespace) = (file_mark::TERMINAL, file_mark::NAMESPACE);
         let a_socket = file_detail(libc::S_IFSOCK as u16, tcp);
         for (call, detail, expected) in [
             (Call::Openat, 0, Kind::File),
             (Call::Openat, dir, Kind::Dir),
             (Call::Open, libc::O_TMPFILE as u64, Kind::File),
+            (Call::Creat, opened(libc::S_IFIFO, 0), Kind::Pipe),
+            (Call::Openat, opened(libc::S_IFDIR, 0), Kind::Dir),
+            (Call::Openat, opened(libc::S_IFREG, 0), Kind::File),
+            (Call::Openat, opened(libc::S_IFREG, namespace), Kind::Other),
+            (Call::Openat2, opened(libc::S_IFCHR, 0), Kind::Device),
+            (Call::Openat, opened(libc::S_IFCHR, terminal), Kind::Pty),
+            (Call::Openat, opened(libc::S_IFSOCK, 0), Kind::Other),
+            (Call::Openat, opened(libc::S_IFREG, 0) | dir, Kind::File),
             (Call::Socket, tcp, Kind::Tcp),
             (Call::Accept4, a_socket, Kind::Tcp),
             (Call::Dup, a_socket, Kind::Tcp),

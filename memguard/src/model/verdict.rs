@@ -1,4 +1,4 @@
-//! What was judged, when, how loud to be about it, and how it ended.
+//! What was judged, when, in what way it grows, how loud to be about it, and how it ended.
 
 /// What was judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,13 +15,22 @@ pub enum Verdict {
     Inherited,
     /// A pile that went flat or away.
     Cleared,
+    /// Piles up by all that has been seen; a pool, a cache or a collector is not excluded yet.
+    Suspect,
+    /// A count heads for its limit, whoever it is that adds to it.
+    Exhaustion,
+    /// Many of the same were held before memguard attached.
+    Hoard,
 }
 
 impl Verdict {
     /// Every verdict there is, the ones that weigh most first.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 9] = [
         Self::Leak,
+        Self::Exhaustion,
         Self::Growth,
+        Self::Suspect,
+        Self::Hoard,
         Self::Left,
         Self::Inherited,
         Self::Aged,
@@ -31,6 +40,18 @@ impl Verdict {
     /// From its name in the output.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|verdict| verdict.name() == name)
+    }
+
+    /// Whether a finding of this verdict stays a fact after it is over, for this reason: what
+    /// leaked has leaked, also where it was released in the end. What merely was held, or
+    /// suspected, was nothing; and of what was withdrawn nothing is left.
+    pub fn outlives(self, why: Option<Resolution>) -> bool {
+        match self {
+            _ if why == Some(Resolution::Withdrawn) => false,
+            Self::Leak | Self::Exhaustion | Self::Growth | Self::Left => true,
+            Self::Suspect => why == Some(Resolution::Ended),
+            Self::Hoard | Self::Inherited | Self::Aged | Self::Cleared => false,
+        }
     }
 
     /// How much it weighs: 0 is the gravest.
@@ -48,6 +69,9 @@ impl Verdict {
             Self::Left => "left",
             Self::Inherited => "inherited",
             Self::Cleared => "cleared",
+            Self::Suspect => "suspect",
+            Self::Exhaustion => "exhaustion",
+            Self::Hoard => "hoard",
         }
     }
 }
@@ -124,6 +148,36 @@ impl Resolution {
             Self::Ended => "process_ended",
             Self::Stopped => "stopped",
             Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
+/// How a growing series looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shape {
+    /// At a steady pace.
+    Linear,
+    /// Faster and faster.
+    Exponential,
+    /// In steps, with rest between.
+    Stepwise,
+}
+
+impl Shape {
+    /// Every shape there is.
+    pub const ALL: [Self; 3] = [Self::Linear, Self::Exponential, Self::Stepwise];
+
+    /// From its name in the output.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|shape| shape.name() == name)
+    }
+
+    /// As it stands in the output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Linear => "linear",
+            Self::Exponential => "exponential",
+            Self::Stepwise => "stepwise",
         }
     }
 }

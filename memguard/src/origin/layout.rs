@@ -47,16 +47,16 @@ impl Mapped {
 
 /// The part of a mapping that others, mapped later, have left.
 #[derive(Clone, Debug)]
-struct Piece {
+struct LayoutRange {
     start: u64,
     end: u64,
     mapped: Rc<Mapped>,
 }
 
-/// See the module: pieces by address, which do not overlap.
+/// See the module: ranges by address, which do not overlap.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Layout {
-    pieces: Vec<Piece>,
+    ranges: Vec<LayoutRange>,
 }
 
 impl Layout {
@@ -70,50 +70,50 @@ impl Layout {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
+        self.ranges.is_empty()
     }
 
     /// Maps something, in the place of whatever was there; false where there is no room for more.
     pub(super) fn map(&mut self, mapped: &Rc<Mapped>) -> bool {
         let (start, end) = (mapped.mapping.start, mapped.mapping.end);
         self.cut(start, end);
-        let room = self.pieces.len() < MAPPINGS;
+        let room = self.ranges.len() < MAPPINGS;
         if room && mapped.is_file() && start < end {
-            let at = self.pieces.partition_point(|piece| piece.start < start);
+            let at = self.ranges.partition_point(|range| range.start < start);
             let mapped = Rc::clone(mapped);
-            self.pieces.insert(at, Piece { start, end, mapped });
+            self.ranges.insert(at, LayoutRange { start, end, mapped });
         }
         room
     }
 
     /// Takes a range out.
     fn cut(&mut self, start: u64, end: u64) {
-        let first = self.pieces.partition_point(|piece| piece.end <= start);
-        let behind = self.pieces.partition_point(|piece| piece.start < end);
+        let first = self.ranges.partition_point(|range| range.end <= start);
+        let behind = self.ranges.partition_point(|range| range.start < end);
         if behind <= first {
             return;
         }
-        let left = |piece: &Piece| {
-            [(piece.start, start), (end, piece.end)].map(|(start, end)| Piece {
+        let left = |range: &LayoutRange| {
+            [(range.start, start), (end, range.end)].map(|(start, end)| LayoutRange {
                 start,
                 end,
-                mapped: Rc::clone(&piece.mapped),
+                mapped: Rc::clone(&range.mapped),
             })
         };
-        let pieces = self.pieces.get(first..behind).unwrap_or_default();
-        let kept: Vec<_> = pieces.iter().flat_map(left).collect();
-        let kept = kept.into_iter().filter(|piece| piece.start < piece.end);
-        self.pieces.splice(first..behind, kept);
+        let ranges = self.ranges.get(first..behind).unwrap_or_default();
+        let kept: Vec<_> = ranges.iter().flat_map(left).collect();
+        let kept = kept.into_iter().filter(|range| range.start < range.end);
+        self.ranges.splice(first..behind, kept);
     }
 
     /// What is mapped at an address, and where in the file that is.
     pub(super) fn find(&self, address: u64) -> Option<(&Rc<Mapped>, u64)> {
-        let at = self.pieces.partition_point(|piece| piece.end <= address);
-        let piece = self.pieces.get(at)?;
-        let mapping = &piece.mapped.mapping;
+        let at = self.ranges.partition_point(|range| range.end <= address);
+        let range = self.ranges.get(at)?;
+        let mapping = &range.mapped.mapping;
         let distance = address.checked_sub(mapping.start)?;
         let offset = mapping.file_offset.checked_add(distance)?;
-        (piece.start <= address).then_some((&piece.mapped, offset))
+        (range.start <= address).then_some((&range.mapped, offset))
     }
 }
 
@@ -164,7 +164,7 @@ mod tests {
         layout.map(&mapped(50, 350, 0, 4));
         assert_eq!(found(&layout, 199), Some((4, 149)));
         assert_eq!(found(&layout, 350), Some((2, 50)));
-        assert_eq!(layout.pieces.len(), 2);
+        assert_eq!(layout.ranges.len(), 2);
     }
 
     #[test]
@@ -177,14 +177,14 @@ mod tests {
     }
 
     #[test]
-    fn the_number_of_pieces_is_bounded() {
+    fn the_number_of_ranges_is_bounded() {
         let mut layout = Layout::default();
         let mut room = true;
         for page in 0..2 * MAPPINGS as u64 {
             room = layout.map(&mapped(page * 10, page * 10 + 5, 0, page + 1));
         }
-        assert!(!room && layout.pieces.len() == MAPPINGS);
-        assert!(!layout.map(&mapped(0, u64::MAX, 0, 7)) || layout.pieces.len() == 1);
+        assert!(!room && layout.ranges.len() == MAPPINGS);
+        assert!(!layout.map(&mapped(0, u64::MAX, 0, 7)) || layout.ranges.len() == 1);
     }
 
     proptest::proptest! {
@@ -207,7 +207,7 @@ mod tests {
                 .filter(|mapping| mapping.inode != 0)
                 .map(|mapping| (mapping.inode, mapping.file_offset + address - mapping.start));
             proptest::prop_assert_eq!(found(&layout, address), expected);
-            let ordered = layout.pieces.is_sorted_by(|one, other| one.end <= other.start);
+            let ordered = layout.ranges.is_sorted_by(|one, other| one.end <= other.start);
             proptest::prop_assert!(ordered);
         }
     }

@@ -2,30 +2,29 @@
 //!
 //! [`Origins`] is the agent's end of two threads. The first (`worker`) keeps what every process had
 //! mapped (`modules`, `layout`), reads the files that code is run from (`image`), unwinds windows
-//! (`unwind`, `walk`) and interns what comes out (`stacks`); it takes about a microsecond a window.
+//! (`unwind`) and interns what comes out (`stacks`); it takes about a microsecond a window.
 //! What may never end, like a file whose server does not answer, it leaves to another thread
-//! (`aside`). The second (`naming`) asks [`symbolize`] for names, which may take seconds, and only
-//! for what is reported; [`application`] says which of the named frames are the program's own.
+//! (`with_deadline`). The second (`naming`) asks [`symbolize`] for names, which may take seconds,
+//! and only for what is reported; [`application`] says which of the named frames are the program's
+//! own.
 //!
 //! Everything that comes from a traced process is untrusted: its stack, its files, the names of
 //! its files. Every frame that cannot be proved ends the stack, with a reason.
 
 pub mod application;
-mod aside;
 mod calls;
 mod image;
 mod layout;
 mod modules;
 mod naming;
-mod registers;
+mod queue;
+pub mod sandbox;
 mod stacks;
 pub mod symbolize;
 mod unwind;
-mod walk;
+mod with_deadline;
 mod worker;
 
-#[cfg(test)]
-mod parity;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -37,13 +36,12 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
-        mpsc::Sender,
     },
 };
 
 use tokio::sync::mpsc::Receiver;
 
-use self::{symbolize::Symbolizer, worker::Task};
+use self::{queue::Queue, symbolize::Symbolizer, worker::Task};
 use crate::{
     ledger::AcquisitionId,
     model::{
@@ -94,7 +92,7 @@ impl ModuleSource {
 
 /// What a window is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
+pub enum UnwindTarget {
     /// Something was acquired.
     Acquisition(AcquisitionId),
     /// New memory was touched.
@@ -110,7 +108,7 @@ pub enum Subject {
 #[derive(Debug)]
 pub struct Work {
     /// What happened; comes back in the answer.
-    pub subject: Subject,
+    pub target: UnwindTarget,
     /// Who did it.
     pub process: ProcessId,
     /// When: which of the process's modules were mapped then.
@@ -126,14 +124,14 @@ pub enum Answer {
     /// A window was unwound.
     Unwound {
         /// As in [`Work`].
-        subject: Subject,
+        target: UnwindTarget,
         /// As in [`Work`].
         process: ProcessId,
         /// What came out; equal stacks have equal numbers.
         stack: StackId,
     },
     /// Everything that was requested before [`Origins::barrier`] gave this number is answered,
-    /// except names.
+    /// except names. Where many barriers wait, one answer is for all up to its number.
     Barrier(u64),
     /// Names, for [`Origins::name`].
     Named {
@@ -155,6 +153,9 @@ pub struct Counts {
     pub dropped: u64,
     /// Requests for names refused because too many were waiting.
     pub unnamed: u64,
+    /// Processes that have ended and could not be forgotten at once: too many were waiting for it.
+    /// They go when room is needed.
+    pub forgets_dropped: u64,
     /// Stacks forgotten to make room for others.
     pub stacks_evicted: u64,
     /// Files forgotten to make room for others; they are read again when they are met again.
@@ -174,6 +175,7 @@ struct Counters {
     incomplete: AtomicU64,
     dropped: AtomicU64,
     unnamed: AtomicU64,
+    forgets_dropped: AtomicU64,
     stacks_evicted: AtomicU64,
     images_evicted: AtomicU64,
     processes_evicted: AtomicU64,
@@ -183,12 +185,16 @@ struct Counters {
     windows: AtomicUsize,
     /// Requests for names that wait, at most [`REQUESTS`].
     requests: AtomicUsize,
+    /// Barriers, processes to forget and looks at the side-band that wait; see `queue`.
+    barriers: AtomicUsize,
+    forgets: AtomicUsize,
+    looks: AtomicUsize,
 }
 
 /// The agent's end. Dropping it ends the threads, and with them the process that names.
 #[derive(Debug)]
 pub struct Origins {
-    tasks: Arc<Sender<Task>>,
+    tasks: Queue,
     answers: Receiver<Answer>,
     counters: Arc<Counters>,
     barriers: u64,
@@ -213,7 +219,7 @@ impl Origins {
         let names = naming::start(symbolizer, answer.clone(), Arc::clone(&counters))?;
         let tasks = worker::start(modules, procfs, names, answer, Arc::clone(&counters))?;
         Ok(Self {
-            tasks,
+            tasks: Queue::new(tasks, Arc::clone(&counters)),
             answers,
             counters,
             barriers: 0,
@@ -226,13 +232,13 @@ impl Origins {
         if !room {
             add(&self.counters.dropped, 1);
         }
-        room && self.request(Task::Unwind(work))
+        room && self.tasks.send(Task::Unwind(work))
     }
 
     /// A number that comes back when everything before it, except names, has been answered.
     pub fn barrier(&mut self) -> u64 {
         self.barriers += 1;
-        self.request(Task::Barrier(self.barriers));
+        self.tasks.send_barrier(self.barriers);
         self.barriers
     }
 
@@ -243,7 +249,7 @@ impl Origins {
         if !room {
             add(&self.counters.unnamed, 1);
         }
-        room && self.request(Task::Name {
+        room && self.tasks.send(Task::Name {
             ticket,
             stacks,
             process,
@@ -252,16 +258,18 @@ impl Origins {
 
     /// Nobody will ask for this process again: it has ended and is judged.
     pub fn forget(&mut self, process: ProcessId) {
-        self.request(Task::Forget(process));
+        self.tasks.forget(process);
     }
 
     /// The next answer, where there is one.
     pub fn try_next(&mut self) -> Option<Answer> {
+        self.tasks.flush();
         self.answers.try_recv().ok()
     }
 
     /// The next answer. Safe to give up at any time: none is lost.
     pub async fn next(&mut self) -> Answer {
+        self.tasks.flush();
         match self.answers.recv().await {
             Some(answer) => answer,
             None => std::future::pending().await,
@@ -271,11 +279,6 @@ impl Origins {
     /// What was done so far.
     pub fn counts(&self) -> Counts {
         self.counters.snapshot()
-    }
-
-    /// False where the thread has gone, which it does not do before this value is dropped.
-    fn request(&self, task: Task) -> bool {
-        self.tasks.send(task).is_ok()
     }
 }
 
@@ -287,6 +290,7 @@ impl Counters {
             incomplete: read(&self.incomplete),
             dropped: read(&self.dropped),
             unnamed: read(&self.unnamed),
+            forgets_dropped: read(&self.forgets_dropped),
             stacks_evicted: read(&self.stacks_evicted),
             images_evicted: read(&self.images_evicted),
             processes_evicted: read(&self.processes_evicted),

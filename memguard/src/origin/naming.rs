@@ -4,7 +4,7 @@ use std::{
     io,
     sync::{
         Arc,
-        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+        mpsc::{self, Receiver, RecvTimeoutError, SyncSender},
     },
     thread,
     time::Duration,
@@ -12,7 +12,7 @@ use std::{
 
 use hashbrown::HashMap;
 
-use super::{Answer, Counters, leave, symbolize::Symbolizer};
+use super::{Answer, Counters, REQUESTS, leave, symbolize::Symbolizer};
 use crate::model::{
     ids::ProcessId,
     origin::{NamedStack, Stack, StackId},
@@ -37,8 +37,9 @@ pub(super) fn start(
     symbolizer: Symbolizer,
     answers: tokio::sync::mpsc::Sender<Answer>,
     counters: Arc<Counters>,
-) -> io::Result<Sender<Request>> {
-    let (sender, requests) = mpsc::channel();
+) -> io::Result<SyncSender<Request>> {
+    // Room for all that may wait: whoever sends has taken a place.
+    let (sender, requests) = mpsc::sync_channel(REQUESTS);
     let run = move || {
         Naming {
             symbolizer,

@@ -79,7 +79,7 @@ impl Equivalent<Key> for Look<'_> {
 }
 
 #[derive(Debug)]
-struct Held {
+struct StoredStack {
     stack: Stack,
     used: u64,
 }
@@ -88,7 +88,7 @@ struct Held {
 #[derive(Debug)]
 pub(super) struct Stacks {
     numbers: HashMap<Key, StackId>,
-    held: HashMap<StackId, Held>,
+    held: HashMap<StackId, StoredStack>,
     next: StackId,
     clock: u64,
     limit: usize,
@@ -149,7 +149,7 @@ impl Stacks {
         };
         let used = self.clock;
         self.numbers.insert(key, id);
-        self.held.insert(id, Held { stack, used });
+        self.held.insert(id, StoredStack { stack, used });
         id
     }
 

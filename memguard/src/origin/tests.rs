@@ -1,8 +1,8 @@
 //! The two threads together.
 
-use std::{process::Command, sync::mpsc, time::Duration};
+use std::{sync::mpsc, time::Duration};
 
-use super::*;
+use super::{symbolize::Program, *};
 use crate::{
     ledger::{AcquisitionId, HandleId},
     model::{
@@ -14,7 +14,11 @@ use crate::{
 
 /// Asks `/bin/false` for names.
 fn start(modules: ModuleSource) -> Origins {
-    let symbolizer = Symbolizer::with_command("/proc", Command::new("/bin/false"));
+    let program = Program {
+        path: "/bin/false".into(),
+        arguments: Vec::new(),
+    };
+    let symbolizer = Symbolizer::with_program("/proc", program);
     Origins::with_symbolizer(modules, "/proc".into(), symbolizer).unwrap()
 }
 
@@ -25,7 +29,7 @@ fn own() -> ProcessId {
 fn work(fd: u32, process: ProcessId, stamp: u64) -> Work {
     let stamp = Stamp(stamp);
     Work {
-        subject: Subject::Acquisition(AcquisitionId::Handle(HandleId {
+        target: UnwindTarget::Acquisition(AcquisitionId::Handle(HandleId {
             table: TableId(1),
             fd,
             stamp,
@@ -48,7 +52,7 @@ fn next(origins: &mut Origins) -> Answer {
 fn unwound(answer: Answer) -> (u32, StackId) {
     match answer {
         Answer::Unwound {
-            subject: Subject::Acquisition(AcquisitionId::Handle(handle)),
+            target: UnwindTarget::Acquisition(AcquisitionId::Handle(handle)),
             stack,
             ..
         } => (handle.fd, stack),

@@ -7,22 +7,25 @@ use std::{
     sync::{
         Arc, Weak,
         atomic::{AtomicU64, Ordering},
-        mpsc::{self, Receiver, RecvTimeoutError, Sender},
+        mpsc::{self, Receiver, RecvTimeoutError, SyncSender},
     },
     thread,
     time::Duration,
 };
 
+use hashbrown::HashSet;
+
 use super::{
-    Answer, Counters, ModuleSource, ReadModules, Work, add,
-    aside::Aside,
+    Answer, Counters, ModuleSource, ReadModules, Work, add, enter,
     image::Images,
     layout::Layout,
     leave,
     modules::{Modules, Unknown},
     naming,
+    queue::TASKS,
     stacks::Stacks,
     unwind::{Unwinder, Unwound},
+    with_deadline::DeadlineThread,
 };
 use crate::{
     model::{
@@ -55,26 +58,39 @@ pub(super) enum Task {
         stacks: Vec<StackId>,
         process: ProcessId,
     },
-    Forget(ProcessId),
+    Forget(HashSet<ProcessId>),
     /// The side-band has much to read.
     Look,
+}
+
+impl Task {
+    /// Gives its place in the queue back; that of a request is given back by who answers it.
+    pub(super) fn taken(&self, counters: &Counters) {
+        match self {
+            Self::Unwind(_) => leave(&counters.windows),
+            Self::Barrier(_) => leave(&counters.barriers),
+            Self::Forget(_) => leave(&counters.forgets),
+            Self::Look => leave(&counters.looks),
+            Self::Name { .. } => {}
+        }
+    }
 }
 
 /// Starts the thread; it ends when the sender is dropped, or nobody takes answers.
 pub(super) fn start(
     modules: ModuleSource,
     procfs: PathBuf,
-    names: Sender<naming::Request>,
+    names: SyncSender<naming::Request>,
     answers: tokio::sync::mpsc::Sender<Answer>,
     counters: Arc<Counters>,
-) -> io::Result<Arc<Sender<Task>>> {
-    let (sender, tasks) = mpsc::channel();
+) -> io::Result<Arc<SyncSender<Task>>> {
+    let (sender, tasks) = mpsc::sync_channel(TASKS);
     let sender = Arc::new(sender);
     let ModuleSource { read, wait } = modules;
     let pause = if wait.is_some() { LONG_PAUSE } else { PAUSE };
     if let Some(wait) = wait {
-        let sender = Arc::downgrade(&sender);
-        let run = move || ring(wait, &sender);
+        let (sender, counters) = (Arc::downgrade(&sender), Arc::clone(&counters));
+        let run = move || ring(wait, &sender, &counters);
         thread::Builder::new().name("side-band".into()).spawn(run)?;
     }
     let run = move || {
@@ -83,7 +99,7 @@ pub(super) fn start(
             modules: Modules::default(),
             unwinder: Unwinder::new(Images::new(procfs.clone())),
             procfs,
-            aside: Aside::new(),
+            files: DeadlineThread::new(),
             stacks: Stacks::new(),
             names,
             answers,
@@ -95,13 +111,17 @@ pub(super) fn start(
     Ok(sender)
 }
 
-/// Tells the worker to look, as long as there is one.
-fn ring(mut wait: Box<dyn FnMut() + Send>, worker: &Weak<Sender<Task>>) {
+/// Tells the worker to look, as long as there is one, and unless it has been told already.
+fn ring(mut wait: Box<dyn FnMut() + Send>, worker: &Weak<SyncSender<Task>>, counters: &Counters) {
     loop {
         wait();
-        let told = worker.upgrade().map(|worker| worker.send(Task::Look));
-        if !matches!(told, Some(Ok(()))) {
+        let Some(worker) = worker.upgrade() else {
             return;
+        };
+        if enter(&counters.looks, 1) && worker.try_send(Task::Look).is_err() {
+            // Where it is gone, the next look finds out; where it has too much to do, it looks
+            // after that by itself.
+            leave(&counters.looks);
         }
     }
 }
@@ -111,9 +131,9 @@ struct Worker {
     modules: Modules,
     unwinder: Unwinder,
     procfs: PathBuf,
-    aside: Aside,
+    files: DeadlineThread,
     stacks: Stacks,
-    names: Sender<naming::Request>,
+    names: SyncSender<naming::Request>,
     answers: tokio::sync::mpsc::Sender<Answer>,
     counters: Arc<Counters>,
 }
@@ -142,6 +162,7 @@ impl Worker {
 
     /// False where nobody takes the answer any more.
     fn perform(&mut self, task: Task) -> bool {
+        task.taken(&self.counters);
         let answer = match task {
             Task::Unwind(work) => self.unwind(&work),
             Task::Barrier(number) => Answer::Barrier(number),
@@ -150,8 +171,10 @@ impl Worker {
                 stacks,
                 process,
             } => return self.name(ticket, &stacks, process),
-            Task::Forget(process) => {
-                self.modules.forget(process.tgid);
+            Task::Forget(processes) => {
+                for process in processes {
+                    self.modules.forget(process.tgid);
+                }
                 return true;
             }
             // Was done before this batch.
@@ -171,7 +194,6 @@ impl Worker {
     }
 
     fn unwind(&mut self, work: &Work) -> Answer {
-        leave(&self.counters.windows);
         let unwound = match self.layout(work.process, work.stamp) {
             Some(layout) => {
                 let tgid = work.process.tgid;
@@ -190,7 +212,7 @@ impl Worker {
             unwound.incomplete.is_some().into(),
         );
         Answer::Unwound {
-            subject: work.subject,
+            target: work.target,
             process: work.process,
             stack: self.stacks.intern(unwound),
         }
@@ -232,7 +254,7 @@ impl Worker {
             let identity = procfs.identity(tgid).ok()?;
             (tgid != process.tgid || identity == process).then_some(mappings)
         };
-        self.aside.run(read)?
+        self.files.with_deadline(read)?
     }
 
     fn count(&self) {

@@ -6,31 +6,36 @@
 mod files;
 mod hostile;
 mod names;
+mod rights;
+mod speed;
 
-use std::{path::Path, process::Command, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use memguard::{
     model::{
         ids::ProcessId,
         origin::{BuildId, Frame, Module, NamedFrame, Stack, StackId},
     },
-    origin::symbolize::Symbolizer,
+    origin::symbolize::{Program, Symbolizer},
 };
 
 /// As the agent starts it.
-fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_memguard"));
-    command.arg("symbolize");
-    command
+fn reader() -> Program {
+    let path = std::env::var_os("MEMGUARD_BIN");
+    let path = path.unwrap_or_else(|| env!("CARGO_BIN_EXE_memguard").into());
+    Program {
+        path: path.into(),
+        arguments: vec!["symbolize".to_owned()],
+    }
 }
 
 fn symbolizer() -> Symbolizer {
-    Symbolizer::with_command("/proc", command())
+    Symbolizer::with_program("/proc", reader())
 }
 
 /// With little patience.
-fn hasty(command: Command) -> Symbolizer {
-    Symbolizer::with_deadline("/proc", command, Duration::from_millis(500))
+fn hasty(program: Program) -> Symbolizer {
+    Symbolizer::with_deadline("/proc", program, Duration::from_millis(500))
 }
 
 /// A process by its number.

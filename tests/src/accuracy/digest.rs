@@ -9,14 +9,12 @@ use std::{
 use sha2::{Digest as _, Sha256};
 
 /// Modules of the agent that decide on verdicts; each is a file, a directory, or both.
-const MODULES: [&str; 7] = [
+const MODULES: [&str; 5] = [
     "detect",
-    "ledger/lives",
+    "ledger/lifetimes",
     "ledger/population",
     "findings",
-    "pipeline/living",
-    "pipeline/mappings",
-    "pipeline/growth",
+    "judge",
 ];
 
 /// Of all sources of the detectors below the workspace's root.

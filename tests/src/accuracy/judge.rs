@@ -1,16 +1,13 @@
 //! What memguard tells of one workload against what it is. Pure: lines come in as values.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::Workload;
-use crate::{
-    finding::Finding,
-    memory::{
-        Said,
-        said::{Finds, Grows},
-    },
-    origins::stack::Stack,
+use super::{
+    Claim, Milestones, Suspicions, VerdictTimes, Workload,
+    alarms::{Alarm, alarms},
+    truth::{claims, is_implied, is_misplaced, is_so},
 };
+use crate::{finding::Finding, memory::Said, origins::stack::Stack};
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,125 +35,139 @@ pub struct Row {
     pub held_and_told: Option<(u64, u64)>,
     /// Seconds from the beginning of the work to the verdict.
     pub after_seconds: Option<f64>,
+    /// Handles lost a second; `None` for what is counted in bytes, and for the healthy.
+    pub rate: Option<f64>,
+    /// How soon the verdicts came.
+    pub times: VerdictTimes,
+    /// Whether it heads for a limit.
+    pub exhausts: bool,
+    /// Suspicions, where it does not leak.
+    pub suspicions: Suspicions,
     /// Lines with verdict `aged`.
     pub aged: usize,
     /// What came of it.
     pub outcome: Outcome,
     /// Alarms that are not so.
     pub false_alarms: Vec<String>,
+    /// All lines that may be so or not.
+    pub claims: Vec<Claim>,
 }
 
-/// What the lines about its processes tell of a workload that began at `begun`.
-pub fn judge(workload: Workload, said: &Said, of_it: &[Finding<'_>], begun: f64) -> Row {
-    let aged = of_it.iter().filter(|finding| finding.verdict() == "aged");
-    let aged = aged.count();
-    let mut alarms = alarms(of_it);
-    let hits: Vec<_> = alarms.extract_if(.., |alarm| is_so(alarm, said)).collect();
-    let mut reported: BTreeSet<_> = hits.iter().map(summary).collect();
-    alarms.retain(|alarm| !is_implied(alarm, said));
-    if hits.is_empty() {
-        // It leaks, and this is said of another kind or place: a miss, and no accusation of the
-        // healthy.
-        let misplaced = alarms.extract_if(.., |alarm| is_misplaced(alarm, said));
-        reported
-            .extend(misplaced.map(|alarm| format!("{} from {}", summary(&alarm), place(&alarm))));
+/// All that is known of a workload when its run is over; times are in seconds since 1970.
+#[derive(Clone, Debug)]
+pub struct Observed<'a> {
+    /// Which.
+    pub workload: Workload,
+    /// What it says it lost.
+    pub said: Said,
+    /// What it says of its course.
+    pub milestones: Milestones,
+    /// When it began.
+    pub begun: f64,
+    /// When memguard was there.
+    pub attached: f64,
+    /// Until when it lost something.
+    pub lost_until: f64,
+    /// What memguard told of its processes.
+    pub findings: &'a [Finding<'a>],
+}
+
+impl Observed<'_> {
+    /// What all that amounts to.
+    pub fn judged(&self) -> Row {
+        let (said, workload) = (&self.said, self.workload);
+        let mut alarms = alarms(self.findings);
+        let so: Vec<_> = alarms
+            .extract_if(.., |alarm| is_so(alarm.last, said))
+            .collect();
+        let mut reported: BTreeSet<_> = so.iter().map(summary).collect();
+        let (warnings, hits): (Vec<_>, Vec<_>) = so
+            .into_iter()
+            .partition(|alarm| alarm.last.verdict() == "exhaustion");
+        alarms.retain(|alarm| !is_implied(alarm.last, said));
+        if hits.is_empty() {
+            // It leaks, and this is said of another kind or place: a miss, and no accusation of the
+            // healthy.
+            let misplaced = alarms.extract_if(.., |alarm| is_misplaced(alarm.last, said));
+            reported.extend(
+                misplaced.map(|alarm| format!("{} from {}", summary(&alarm), place(&alarm))),
+            );
+        }
+        reported.extend(alarms.iter().map(summary));
+        let false_alarms: Vec<_> = alarms.iter().map(|alarm| alarm.last.to_string()).collect();
+        let stands = hits.iter().any(|alarm| alarm.stands);
+        let found = self.is_complete(stands, !warnings.is_empty());
+        let outcome = match (workload.leaks, found, false_alarms.is_empty()) {
+            (_, _, false) => Outcome::False,
+            (true, true, true) => Outcome::Hit,
+            (true, false, true) => Outcome::Miss,
+            (false, _, true) => Outcome::Clean,
+        };
+        Row {
+            workload,
+            expected: self.expected(),
+            reported: reported.into_iter().collect::<Vec<_>>().join("; "),
+            held_and_told: held(said).zip(stands.then(|| told(&hits))),
+            after_seconds: hits
+                .iter()
+                .map(|alarm| alarm.first.written_at() - self.begun)
+                .reduce(f64::min),
+            rate: self.rate(),
+            times: VerdictTimes::of(self.findings, said, self.zero()),
+            exhausts: self.milestones.exhausts.is_some(),
+            suspicions: self.suspicions(),
+            aged: self.aged(),
+            outcome,
+            false_alarms,
+            claims: claims(self.findings, said),
+        }
     }
-    reported.extend(alarms.iter().map(summary));
-    let false_alarms: Vec<_> = alarms.iter().map(|alarm| alarm.last.to_string()).collect();
-    let stands = hits.iter().any(|alarm| alarm.stands);
-    let outcome = match (workload.leaks, stands, false_alarms.is_empty()) {
-        (_, _, false) => Outcome::False,
-        (true, true, true) => Outcome::Hit,
-        (true, false, true) => Outcome::Miss,
-        (false, _, true) => Outcome::Clean,
-    };
-    Row {
-        workload,
-        expected: expected(said),
-        reported: reported.into_iter().collect::<Vec<_>>().join("; "),
-        held_and_told: held(said).zip(stands.then(|| told(&hits))),
-        after_seconds: hits
-            .iter()
-            .map(|alarm| alarm.first.written_at() - begun)
-            .reduce(f64::min),
-        aged,
-        outcome,
-        false_alarms,
+
+    /// Whether all is told that has to be. What has reached its limit piles up no more, so nothing
+    /// else is asked of that.
+    fn is_complete(&self, stands: bool, is_warned: bool) -> bool {
+        let warned = is_warned || self.milestones.exhausts.is_none();
+        warned && (stands || self.milestones.fills)
     }
-}
 
-/// A finding that was alarming at any time.
-struct Alarm<'a> {
-    first: Finding<'a>,
-    last: Finding<'a>,
-    /// It still was, in its last line.
-    stands: bool,
-}
-
-fn alarms<'a>(findings: &[Finding<'a>]) -> Vec<Alarm<'a>> {
-    let mut by_id: BTreeMap<&str, Vec<Finding<'a>>> = BTreeMap::new();
-    for finding in findings {
-        by_id.entry(finding.id()).or_default().push(*finding);
+    /// From when verdicts are due.
+    fn zero(&self) -> f64 {
+        let lost = self.milestones.first_loss;
+        lost.map_or(self.attached, |first| first.max(self.attached))
     }
-    let alarm = |lines: Vec<Finding<'a>>| {
-        let mut alarming = lines.iter().filter(|finding| is_alarming(**finding));
-        let first = *alarming.next()?;
-        let last = *alarming.next_back().unwrap_or(&first);
-        let end = lines.last()?;
-        let stands = is_alarming(*end) && !end.is_resolved();
-        Some(Alarm {
-            first,
-            last,
-            stands,
-        })
-    };
-    by_id.into_values().filter_map(alarm).collect()
-}
 
-fn is_alarming(finding: Finding<'_>) -> bool {
-    matches!(finding.verdict(), "leak" | "growth")
-}
+    fn rate(&self) -> Option<f64> {
+        let lost = self.said.finds.iter().map(|finds| finds.count);
+        let lost = lost.reduce(|sum, more| sum + more)?;
+        let since = self.milestones.first_loss.unwrap_or(self.begun);
+        Some(lost as f64 / (self.lost_until - since).max(1.0))
+    }
 
-/// Whether the workload says the same.
-fn is_so(alarm: &Alarm<'_>, said: &Said) -> bool {
-    said.finds.iter().any(|finds| is_found(alarm.last, finds))
-        || said.grows.iter().any(|grows| is_growing(alarm.last, grows))
-}
+    fn suspicions(&self) -> Suspicions {
+        if self.workload.leaks {
+            return Suspicions::default();
+        }
+        Suspicions::of(self.findings, &self.milestones, self.attached)
+    }
 
-fn is_found(finding: Finding<'_>, finds: &Finds) -> bool {
-    let same = finding.pid() == finds.pid && finding.verdict() == finds.verdict;
-    same && finding.resource() == finds.resource
-        && finding.kind() == finds.kind
-        && is_at(finding, &finds.function)
-}
+    fn aged(&self) -> usize {
+        let aged = self.findings.iter();
+        aged.filter(|finding| finding.verdict() == "aged").count()
+    }
 
-/// Some function of the program's own, for a place may be that of a library and its caller another.
-fn is_at(finding: Finding<'_>, function: &str) -> bool {
-    let frames = Stack::of(finding.0).unwrap_or_default().frames;
-    let named = |name: &String| name.contains(function);
-    // What the kernel tells of itself, like zombies, has no place; and the place of threads is who
-    // had their stacks mapped: the C library hands those of ended threads on to others.
-    function == "*"
-        || matches!(finding.resource(), "process" | "thread")
-        || frames
-            .iter()
-            .any(|frame| frame.function.as_ref().is_some_and(named))
-}
-
-fn is_growing(finding: Finding<'_>, grows: &Grows) -> bool {
-    let same = finding.pid() == grows.pid && finding.verdict() == "growth";
-    let places: Vec<_> = finding
-        .sites()
-        .into_iter()
-        .filter_map(|site| site.place)
-        .collect();
-    // Not the first: which of a heap's users needed more of it from the kernel is chance.
-    let is_there = |(_, function): &(String, String)| {
-        function == "*" || places.iter().any(|place| place.starts_with(function))
-    };
-    same && finding.resource() == grows.resource
-        && finding.kind() == grows.kind
-        && grows.site.as_ref().is_none_or(is_there)
+    fn expected(&self) -> String {
+        let finds = self.said.finds.iter();
+        let finds = finds.map(|it| format!("{} {}/{}", it.verdict, it.resource, it.kind));
+        let grows = self.said.grows.iter();
+        let grows = grows.map(|it| format!("growth {}/{}", it.resource, it.kind));
+        let limit = self.milestones.exhausts.iter();
+        let limit = limit.map(|limit| format!("exhaustion of {limit}"));
+        finds
+            .chain(grows)
+            .chain(limit)
+            .collect::<Vec<_>>()
+            .join("; ")
+    }
 }
 
 /// The function that it names.
@@ -164,26 +175,6 @@ fn place(alarm: &Alarm<'_>) -> String {
     let stack = Stack::of(alarm.last.0).unwrap_or_default();
     let frame = stack.application().cloned().unwrap_or_default();
     frame.function.unwrap_or_else(|| "nowhere".to_owned())
-}
-
-/// The process and the resource are right.
-fn is_misplaced(alarm: &Alarm<'_>, said: &Said) -> bool {
-    let last = alarm.last;
-    let is_of = |pid, resource: &str| last.pid() == pid && last.resource() == resource;
-    said.finds
-        .iter()
-        .any(|finds| is_of(finds.pid, &finds.resource))
-        || said
-            .grows
-            .iter()
-            .any(|grows| is_of(grows.pid, &grows.resource))
-}
-
-/// Who loses mappings or threads also grows by what is in them.
-fn is_implied(alarm: &Alarm<'_>, said: &Said) -> bool {
-    let grows = |finds: &Finds| matches!(finds.resource.as_str(), "mmap" | "thread");
-    let last = alarm.last;
-    last.verdict() == "growth" && last.resource() == "heap" && said.finds.iter().any(grows)
 }
 
 fn summary(alarm: &Alarm<'_>) -> String {
@@ -195,18 +186,6 @@ fn summary(alarm: &Alarm<'_>) -> String {
         last.resource(),
         last.kind()
     )
-}
-
-fn expected(said: &Said) -> String {
-    let finds = said
-        .finds
-        .iter()
-        .map(|it| format!("{} {}/{}", it.verdict, it.resource, it.kind));
-    let grows = said
-        .grows
-        .iter()
-        .map(|it| format!("growth {}/{}", it.resource, it.kind));
-    finds.chain(grows).collect::<Vec<_>>().join("; ")
 }
 
 fn held(said: &Said) -> Option<u64> {
@@ -231,8 +210,12 @@ fn told(hits: &[Alarm<'_>]) -> u64 {
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{Outcome, Row, judge};
-    use crate::{accuracy::Workload, lines::Lines, memory::Said};
+    use super::{Observed, Outcome, Row};
+    use crate::{
+        accuracy::{Milestones, Workload, workloads::Scale},
+        lines::Lines,
+        memory::Said,
+    };
 
     const LEAKING: &str = "finds 7 leak fd file 9 * forget_here\n";
 
@@ -242,7 +225,8 @@ mod tests {
             panic!("{words}");
         };
         let finding = json!({"id": id, "verdict": verdict, "resource": "fd", "kind": kind,
-            "open_count": count.parse::<u64>().unwrap(), "state": state});
+            "open_count": count.parse::<u64>().unwrap(), "state": state, "confidence": 0.95,
+            "limit": {"name": "RLIMIT_NOFILE"}});
         let stack = json!({"complete": true, "frames": [{"function": "open", "offset": "0x1"},
             {"function": function, "offset": "0x2", "application": true}]});
         json!({"event_name": "memguard.finding.updated", "body": words, "process": {"pid": 7},
@@ -261,8 +245,20 @@ mod tests {
             name: "x",
             leaks: !said.is_empty(),
             shows: "",
+            scale: Scale::Ages,
+            age_seconds: 0,
+            is_young: false,
         };
-        judge(workload, &Said::of(said), &lines.finding_lines(), 0.0)
+        let observed = Observed {
+            workload,
+            said: Said::of(said),
+            milestones: Milestones::of(said),
+            begun: 0.0,
+            attached: 0.0,
+            lost_until: 5.0,
+            findings: &lines.finding_lines(),
+        };
+        observed.judged()
     }
 
     /// A hit stands at the end, and says where; its numbers are those of the first and last line.
@@ -307,6 +303,41 @@ mod tests {
         assert_eq!(
             row("", &[("b", "aged file other 2 open")]).outcome,
             Outcome::Clean
+        );
+    }
+
+    /// Who heads for a limit has to be told so; and where it is reached there is no more to a leak.
+    #[test]
+    fn the_way_to_a_limit_is_told() {
+        let limited = format!("{LEAKING}exhausts RLIMIT_NOFILE\n");
+        let leak = ("a", "leak file forget_here 8 open");
+        let warning = ("b", "exhaustion file elsewhere 8 open");
+        assert_eq!(row(&limited, &[leak]).outcome, Outcome::Miss);
+        let both = row(&limited, &[leak, warning]);
+        assert_eq!(
+            (both.outcome, both.times.exhaustion),
+            (Outcome::Hit, Some(2.0))
+        );
+        assert_eq!(row(&limited, &[warning]).outcome, Outcome::Miss);
+        let full = format!("{limited}full\n");
+        assert_eq!(row(&full, &[warning]).outcome, Outcome::Hit);
+        // Of the healthy it is false.
+        assert_eq!(row("", &[warning]).outcome, Outcome::False);
+    }
+
+    /// So many in the time for which it loses; what is told of it claims to be so.
+    #[test]
+    fn paces_and_claims_are_of_the_row() {
+        let said = format!("{LEAKING}first 0.500\n");
+        let found = row(&said, &[("a", "leak file forget_here 8 open")]);
+        assert_eq!(found.rate, Some(2.0));
+        assert_eq!(found.times.leak, Some(0.5));
+        assert_eq!(found.claims.len(), 1);
+        assert!(found.claims[0].is_so);
+        let suspected = row("", &[("a", "suspect file forget_here 8 open")]);
+        assert_eq!(
+            (suspected.outcome, suspected.suspicions.after),
+            (Outcome::Clean, 1)
         );
     }
 }

@@ -1,11 +1,18 @@
 //! What memguard told of all workloads, and what that is worth.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use serde_json::Value;
 
-use super::{Outcome, Row, Staff, Worker, judge::judge};
-use crate::{finding::Finding, lines::Lines};
+use super::{Claim, Outcome, Row, RunningWorkload, WorkloadPool, judge::Observed};
+use crate::{
+    finding::Finding,
+    lines::{Lines, text},
+    times::unix_seconds,
+};
 
 /// All rows.
 #[derive(Debug)]
@@ -15,13 +22,13 @@ pub struct Report {
 }
 
 impl Report {
-    /// Of workloads that began at `begun`, in seconds since 1970.
+    /// Of workloads that lost something for `span` from when memguard came.
     ///
     /// # Panics
     ///
     /// When a finding is of a process that no workload has.
-    pub fn of(staff: &Staff, lines: &Lines, begun: f64) -> Self {
-        let roots = staff.workers.iter().map(|worker| u64::from(worker.pid));
+    pub fn of(pool: &WorkloadPool, lines: &Lines, span: Duration) -> Self {
+        let roots = pool.running.iter().map(|workload| u64::from(workload.pid));
         let owners = owners(roots.collect(), lines);
         let mut findings: BTreeMap<u64, Vec<Finding<'_>>> = BTreeMap::new();
         for finding in lines.finding_lines() {
@@ -29,13 +36,24 @@ impl Report {
             let owner = owner.unwrap_or_else(|| panic!("of no workload: {finding}"));
             findings.entry(*owner).or_default().push(finding);
         }
-        let row = |worker: &Worker| {
-            let of_it = findings.get(&u64::from(worker.pid));
-            let of_it = of_it.map_or(&[][..], Vec::as_slice);
-            judge(worker.workload, &worker.said(), of_it, begun)
+        let attached = lines.events("memguard.agent.started");
+        let attached = attached.first().map(|line| text(line, "/timestamp"));
+        let attached = attached.map_or(0.0, unix_seconds);
+        let row = |workload: &RunningWorkload| {
+            let of_it = findings.get(&u64::from(workload.pid));
+            let observed = Observed {
+                workload: workload.workload,
+                said: workload.said(),
+                milestones: workload.milestones(),
+                begun: workload.begun,
+                attached,
+                lost_until: workload.begun + (workload.age + span).as_secs_f64(),
+                findings: of_it.map_or(&[][..], Vec::as_slice),
+            };
+            observed.judged()
         };
         Self {
-            rows: staff.workers.iter().map(row).collect(),
+            rows: pool.running.iter().map(row).collect(),
         }
     }
 
@@ -50,6 +68,17 @@ impl Report {
         self.rows.iter().filter(|row| row.workload.leaks).count()
     }
 
+    /// Workloads that do not.
+    pub fn healthy(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| !row.workload.leaks)
+    }
+
+    /// All lines that may be so or not.
+    pub fn claims(&self) -> Vec<Claim> {
+        let claims = self.rows.iter().flat_map(|row| &row.claims);
+        claims.copied().collect()
+    }
+
     /// Alarms that are not so.
     pub fn false_alarms(&self) -> usize {
         self.rows.iter().map(|row| row.false_alarms.len()).sum()
@@ -57,7 +86,11 @@ impl Report {
 
     /// Leaks that were found, beside a false alarm or not.
     pub fn hits(&self) -> usize {
-        let found = |row: &&Row| row.workload.leaks && row.held_and_told.is_some();
+        let found = |row: &&Row| match row.outcome {
+            Outcome::Hit => true,
+            Outcome::False => row.workload.leaks && row.held_and_told.is_some(),
+            Outcome::Miss | Outcome::Clean => false,
+        };
         self.rows.iter().filter(found).count()
     }
 

@@ -3,8 +3,50 @@
 
 use std::env;
 
+use super::{
+    by_age::{
+        CONNECTIONS, DESCRIPTORS, FILES, LOST_MEMORY, MEMORY, Named, POOLS, SCRIPTS, SERVERS,
+        SHAPES, TASKS,
+    },
+    by_seconds::{self, Aged},
+};
+
 /// Names of workloads, with commas between: only these, to look at one of them.
 const CHOICE: &str = "MEMGUARD_WORKLOADS";
+
+/// Those that have to begin under memguard's eyes, or say something only then.
+const FRESH: [&str; 11] = [
+    "pool_resized",
+    "pool_resized_refreshed",
+    "cache_fills",
+    "cache_fills_late",
+    "mapped_files_fill",
+    "arenas_stay",
+    "table_loaded",
+    "forked_child",
+    "after_exec",
+    "begins_late",
+    "inotifies",
+];
+
+/// Of those in seconds that leak: at these places nothing is given back within milliseconds.
+const NOT_YOUNG: [&str; 6] = [
+    "some_among_slow",
+    "nothing_else",
+    "limit_1024",
+    "limit_256",
+    "full_1024",
+    "fast_files",
+];
+
+/// How a workload measures its paces and lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// As multiples of the minimum age.
+    Ages,
+    /// In seconds: it is looked at by memguard's default options only.
+    Seconds,
+}
 
 /// One program that works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,156 +59,46 @@ pub struct Workload {
     pub leaks: bool,
     /// What it shows.
     pub shows: &'static str,
+    /// Its measure.
+    pub scale: Scale,
+    /// For how many seconds it has worked when memguard comes with default options.
+    pub age_seconds: u64,
+    /// The place that leaks gives most back, each within milliseconds.
+    pub is_young: bool,
 }
 
-type Named = (&'static str, &'static str);
+impl Workload {
+    fn by_age(program: &'static str, leaks: bool, at: usize, named: &Named) -> Self {
+        let (name, shows) = *named;
+        let age_seconds = match program {
+            "server" => 20,
+            _ if FRESH.contains(&name) => 0,
+            _ => [0, 20, 120].get(at % 3).copied().unwrap_or(0),
+        };
+        Self {
+            program,
+            name,
+            leaks,
+            shows,
+            scale: Scale::Ages,
+            age_seconds,
+            is_young: matches!(name, "one_in_fifty" | "error_path"),
+        }
+    }
 
-const POOLS: [Named; 16] = [
-    ("steady_pool", "a pool opened at the start and kept"),
-    ("pool_refreshed_fast", "a pool replaced long before min-age"),
-    ("pool_refreshed_near", "a pool replaced at about min-age"),
-    (
-        "pool_refreshed_slowly",
-        "a pool replaced at 3.5 times min-age",
-    ),
-    (
-        "pool_in_turn",
-        "a pool replaced one by one, the oldest first",
-    ),
-    ("pool_from_before", "the same, full before memguard came"),
-    ("pool_resized", "a pool resized once after the warm-up"),
-    ("pool_resized_refreshed", "the same with members replaced"),
-    ("churn_short", "connections that live for microseconds"),
-    ("churn_long", "connections that live for seconds"),
-    ("churn_exponential", "clients that stay for any time"),
-    ("bursts", "forty connections every two ages"),
-    (
-        "wave",
-        "a load like day and night, the youngest leave first",
-    ),
-    ("wave_of_lives", "the same, everybody leaves in time"),
-    ("clients_fall_silent", "busy, then the last clients stay"),
-    ("idle_with_many", "750 descriptors from before, idle"),
-];
-
-const FILES: [Named; 12] = [
-    ("cache_fills", "a cache of files, full after the warm-up"),
-    ("cache_turns_over", "an LRU cache at capacity, all replaced"),
-    ("cache_heavy_tailed", "an LRU cache, few stay for ever"),
-    ("cache_from_before", "a cache full before memguard came"),
-    (
-        "cache_fills_late",
-        "a cache full two ages after the warm-up",
-    ),
-    ("files_heavy_tailed", "most files short, some very long"),
-    (
-        "log_rotation",
-        "logs rotated by renaming, two old ones kept",
-    ),
-    ("batches_short", "100 files, all closed, twice in an age"),
-    ("batches_long", "30 files, held for longer than an age"),
-    ("file_watcher", "inotify whose watches come and go"),
-    ("event_loop", "epoll, timers and events of any life"),
-    ("copies_closed_later", "dup and fcntl, closed later"),
-];
-
-const MEMORY: [Named; 10] = [
-    ("mapped_files", "a cache of mapped files at capacity"),
-    ("mapped_files_fill", "the same, full after three ages"),
-    ("scratch_buffers", "buffers mapped for as long as a task"),
-    ("arenas_stay", "arenas that grow in the warm-up and stay"),
-    ("table_loaded", "realloc that ends with the warm-up"),
-    ("collector", "a collector: a sawtooth shorter than an age"),
-    ("collector_slow", "a collector as slow as the warm-up"),
-    ("heap_turnover", "objects of all sizes come and go"),
-    ("shared_segment", "shmat and shmdt"),
-    ("buffer_resized", "mremap up and down"),
-];
-
-const TASKS: [Named; 10] = [
-    ("thread_pool", "threads that open files for a while"),
-    ("thread_churn", "a thread for each request, joined"),
-    ("forks_short", "a child for each client, hardly alive"),
-    ("forks_long", "children that outlive an age"),
-    ("zombies_in_batches", "children waited for once in an age"),
-    ("workers_restarted", "workers replaced after two ages"),
-    ("timers_deleted", "a timer for each request"),
-    ("descriptors_passed", "SCM_RIGHTS to a worker and back"),
-    (
-        "keep_alive_server",
-        "epoll and accept4, clients of any life",
-    ),
-    ("programs_asked", "popen and pclose"),
-];
-
-const SCRIPTS: [Named; 3] = [
-    ("mixed_service", "Python: files, connections, programs"),
-    ("objects_come_and_go", "Python: objects at capacity, cycles"),
-    ("asyncio_server", "Python: a server in asyncio"),
-];
-
-const SERVERS: [Named; 5] = [
-    ("nginx", "nginx under load"),
-    ("redis", "redis under load"),
-    ("postgres", "postgres under load, kept and new connections"),
-    ("python", "Python's http.server under load"),
-    ("node", "node's http under load"),
-];
-
-const DESCRIPTORS: [Named; 19] = [
-    ("files", "files"),
-    ("directories", "directories"),
-    ("pipes", "both ends of pipes"),
-    ("tcp_clients", "TCP clients, the server hangs up"),
-    ("tcp_server", "CLOSE_WAIT after accept"),
-    ("tcp_server_4", "CLOSE_WAIT after accept4"),
-    ("udp_sockets", "UDP sockets"),
-    ("unix_sockets", "unix sockets"),
-    ("netlink_sockets", "netlink sockets"),
-    ("socket_pairs", "socketpair"),
-    ("epolls", "epoll"),
-    ("eventfds", "eventfd"),
-    ("timerfds", "timerfd"),
-    ("signalfds", "signalfd"),
-    ("inotifies", "inotify"),
-    ("memfds", "memfd"),
-    ("pidfds", "pidfd"),
-    ("copies", "dup"),
-    ("received", "SCM_RIGHTS, received and forgotten"),
-];
-
-const LOST_MEMORY: [Named; 10] = [
-    ("pages", "anonymous mappings"),
-    ("views", "mappings of a file"),
-    ("attachments", "shmat of one segment, again and again"),
-    ("objects", "malloc of small objects among others"),
-    ("vector_grows", "realloc of one vector for ever"),
-    ("memory_file_grows", "a memfd that is written for ever"),
-    ("threads_endless", "threads that never end"),
-    ("threads_unjoined", "threads never joined"),
-    ("zombies", "children never waited for"),
-    ("timers", "POSIX timers never deleted"),
-];
-
-const CONNECTIONS: [Named; 5] = [
-    ("one_in_fifty", "1 in 50 of one function, others short"),
-    ("one_in_twenty_slow", "1 in 20, others live an age"),
-    ("error_path", "the error path, 1 in 16 requests"),
-    ("leaky_pool", "opens three, closes two"),
-    ("refresh_forgets", "a pool that forgets 1 in 3 it replaces"),
-];
-
-const SHAPES: [Named; 9] = [
-    ("fast", "sixty in an age"),
-    ("slow", "one in an age"),
-    ("in_bursts", "ten every one and a half ages"),
-    ("two_sites", "one of two sites of one process"),
-    ("forked_child", "a child forked after memguard came"),
-    ("in_thread", "one of two threads"),
-    ("after_exec", "after an exec under memguard's eyes"),
-    ("begins_late", "nothing for half the time"),
-    ("two_callers", "one of two callers of a library function"),
-];
+    fn by_seconds(program: &'static str, leaks: bool, aged: &Aged) -> Self {
+        let (name, shows, age_seconds) = *aged;
+        Self {
+            program,
+            name,
+            leaks,
+            shows,
+            scale: Scale::Seconds,
+            age_seconds,
+            is_young: leaks && !NOT_YOUNG.contains(&name),
+        }
+    }
+}
 
 /// Those that the environment names in `MEMGUARD_WORKLOADS`, else all.
 pub fn chosen() -> Vec<Workload> {
@@ -186,70 +118,103 @@ pub fn is_complete() -> bool {
 
 /// All of them, the healthy ones first.
 pub fn all() -> Vec<Workload> {
-    let mut all = Vec::new();
-    let mut add = |program, leaks, named: &[Named]| {
-        all.extend(named.iter().map(|(name, shows)| Workload {
-            program,
-            name,
-            leaks,
-            shows,
-        }));
-    };
-    add("work_pools.c", false, &POOLS);
-    add("work_files.c", false, &FILES);
-    add("work_memory.c", false, &MEMORY);
-    add("work_tasks.c", false, &TASKS);
-    add(
-        "work_exceptions.cc",
-        false,
-        &[("unwound", "C++: exceptions, closed on every way")],
-    );
-    add("work.py", false, &SCRIPTS);
-    add(
-        "work.js",
-        false,
-        &[("service", "node: a server, clients, files")],
-    );
-    add("server", false, &SERVERS);
-    add("forget_descriptors.c", true, &DESCRIPTORS);
-    add("forget_memory.c", true, &LOST_MEMORY);
-    add("forget_shapes.c", true, &SHAPES);
-    add("forget_connections.c", true, &CONNECTIONS);
-    add(
-        "work_exceptions.cc",
-        true,
-        &[("thrown", "C++: what an exception jumps over")],
-    );
-    add(
-        "work.py",
-        true,
-        &[
-            ("files_kept", "Python: open files in a list"),
-            ("sockets_kept", "Python: sockets in a list"),
-        ],
-    );
-    add(
-        "work.js",
-        true,
-        &[("files_kept", "node: descriptors in an array")],
-    );
-    all
+    [healthy(), leaking()].concat()
+}
+
+fn healthy() -> Vec<Workload> {
+    let unwound = [("unwound", "C++: exceptions, closed on every way")];
+    let service = [("service", "node: a server, clients, files")];
+    [
+        by_age("work_pools.c", false, &POOLS),
+        by_age("work_files.c", false, &FILES),
+        by_age("work_memory.c", false, &MEMORY),
+        by_age("work_tasks.c", false, &TASKS),
+        by_age("work_exceptions.cc", false, &unwound),
+        by_age("work.py", false, &SCRIPTS),
+        by_age("work.js", false, &service),
+        by_age("server", false, &SERVERS),
+        by_seconds("work_collector.c", false, &by_seconds::COLLECTORS),
+        by_seconds("work_seconds.c", false, &by_seconds::HEALTHY),
+        by_seconds("work.py", false, &by_seconds::SCRIPTS),
+        by_seconds("work.js", false, &by_seconds::NODE),
+    ]
+    .concat()
+}
+
+fn leaking() -> Vec<Workload> {
+    let thrown = [("thrown", "C++: what an exception jumps over")];
+    let in_python = [
+        ("files_kept", "Python: open files in a list"),
+        ("sockets_kept", "Python: sockets in a list"),
+    ];
+    let in_node = [("files_kept", "node: descriptors in an array")];
+    [
+        by_age("forget_descriptors.c", true, &DESCRIPTORS),
+        by_age("forget_memory.c", true, &LOST_MEMORY),
+        by_age("forget_shapes.c", true, &SHAPES),
+        by_age("forget_connections.c", true, &CONNECTIONS),
+        by_age("work_exceptions.cc", true, &thrown),
+        by_age("work.py", true, &in_python),
+        by_age("work.js", true, &in_node),
+        by_seconds("forget_some.c", true, &by_seconds::LEAKING),
+        by_seconds("work.py", true, &by_seconds::LEAKING_SCRIPTS),
+        by_seconds("work.js", true, &by_seconds::LEAKING_NODE),
+    ]
+    .concat()
+}
+
+fn by_age(program: &'static str, leaks: bool, all: &[Named]) -> Vec<Workload> {
+    let all = all.iter().enumerate();
+    all.map(|(at, named)| Workload::by_age(program, leaks, at, named))
+        .collect()
+}
+
+fn by_seconds(program: &'static str, leaks: bool, all: &[Aged]) -> Vec<Workload> {
+    let all = all.iter();
+    all.map(|aged| Workload::by_seconds(program, leaks, aged))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::all;
+    use super::{Scale, all};
 
-    /// At least 32 of each, and none twice.
+    /// At least 60 that leak and 80 that do not, more than 32 of each in ages, and none twice.
     #[test]
     fn there_are_enough_of_both() {
         let all = all();
-        let leaking = all.iter().filter(|workload| workload.leaks).count();
-        println!("{leaking} leaking, {} healthy", all.len() - leaking);
-        assert!(leaking >= 32 && all.len() - leaking >= 32);
+        let count = |leaks: bool, in_ages: bool| {
+            let counted = all.iter().filter(|workload| {
+                workload.leaks == leaks && (!in_ages || workload.scale == Scale::Ages)
+            });
+            counted.count()
+        };
+        println!(
+            "{} leaking, {} healthy",
+            count(true, false),
+            count(false, false)
+        );
+        assert!(count(true, false) >= 60 && count(false, false) >= 80);
+        assert!(count(true, true) >= 32 && count(false, true) >= 32);
         let names = all.iter().map(|workload| (workload.program, workload.name));
         assert_eq!(names.collect::<BTreeSet<_>>().len(), all.len());
+    }
+
+    /// Each age is that of leaking and of healthy ones, and no name of the lists of exceptions is
+    /// one that nothing has.
+    #[test]
+    fn ages_and_exceptions_are_of_workloads() {
+        let all = all();
+        for age in [0, 20, 120] {
+            for leaks in [false, true] {
+                let there = |it: &super::Workload| it.leaks == leaks && it.age_seconds == age;
+                assert!(all.iter().any(there), "{age} {leaks}");
+            }
+        }
+        for name in super::FRESH.iter().chain(&super::NOT_YOUNG) {
+            assert!(all.iter().any(|it| it.name == *name), "{name}");
+        }
     }
 }

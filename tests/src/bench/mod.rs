@@ -66,7 +66,7 @@ impl Options {
 
     fn wants(&self, section: &str) -> bool {
         let only = self.only.as_deref();
-        only.is_none_or(|pattern| section.contains(pattern))
+        only.is_none_or(|patterns| patterns.split(',').any(|it| section.contains(it)))
     }
 }
 

@@ -9,4 +9,4 @@ pub mod usage;
 pub use judge::{Judgement, judge};
 pub use pages::{History, Pages, maps, tracked};
 pub use said::Said;
-pub use usage::{Usage, Witness};
+pub use usage::{Usage, UsageSampler};

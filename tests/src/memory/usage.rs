@@ -1,4 +1,4 @@
-//! What a process uses, as `/proc` shows it, and a witness that looks again and again.
+//! What a process uses, as `/proc` shows it, and a sampler that reads it again and again.
 
 use std::{
     fs,
@@ -8,7 +8,7 @@ use std::{
 
 use crate::guard::children;
 
-/// How often a witness looks.
+/// How often a sample is taken.
 const EVERY: Duration = Duration::from_millis(100);
 
 /// At one moment; all zero where the process has gone.
@@ -83,12 +83,12 @@ fn segment(line: &str) -> Option<(u64, u64)> {
 
 /// Looks at one process from beginning to end.
 #[derive(Debug)]
-pub struct Witness {
+pub struct UsageSampler {
     pid: u32,
     seen: Vec<(Instant, Usage)>,
 }
 
-impl Witness {
+impl UsageSampler {
     /// Of process `pid`, with a first look.
     pub fn of(pid: u32) -> Self {
         Self {
@@ -98,14 +98,14 @@ impl Witness {
     }
 
     /// Looks, unless it has just looked.
-    pub fn look(&mut self) {
+    pub fn sample(&mut self) {
         if self.seen.last().is_none_or(|(at, _)| at.elapsed() > EVERY) {
             self.seen.push((Instant::now(), Usage::of(self.pid)));
         }
     }
 
     /// How often it has looked.
-    pub fn looks(&self) -> usize {
+    pub fn samples(&self) -> usize {
         self.seen.len()
     }
 

@@ -1,5 +1,5 @@
-//! Does it work on older kernels? Boots Debian's in an emulator, with the agent and programs that
-//! leak in a memory disk, and judges by what the agent says there.
+//! Tries memguard on other kernels: boots Debian's in an emulator, with the agent and programs that
+//! leak in a memory disk, and checks what the agent prints there.
 //!
 //! Only the emulator is installed. The kernels are unpacked below `target/vm`, and once they are
 //! there nothing needs the network. What runs in the guest is `tests/vm/init`.
@@ -17,7 +17,7 @@ use anyhow::{Context as _, Result, ensure};
 use self::packages::{find, renew};
 use crate::{apt, shell, test::release_build, workspace::Workspace};
 
-/// Try memguard on other kernels, in an emulator: half a minute each.
+/// Try memguard on other kernels in an emulator, half a minute each.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Only this kernel; may be repeated
@@ -55,7 +55,11 @@ const KERNELS: [Kernel; 3] = [
 
 /// Too old, and every command says so.
 const REFUSED: [Section; 4] = [
-    section("doctor", "3", &[TOO_OLD, "memguard does not work here"]),
+    section(
+        "doctor",
+        "3",
+        &[TOO_OLD, "memguard does not work on this host"],
+    ),
     section("run", "125", &[TOO_OLD]),
     section("pid", "3", &[TOO_OLD]),
     section("whole_host", "3", &[TOO_OLD]),
@@ -96,7 +100,7 @@ const fn section(
     Section { name, code, words }
 }
 
-/// Boots one after the other; the first that fails ends it.
+/// Boots one after the other, and stops at the first failure.
 pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<()> {
     let Options { kernel } = options;
     if workspace.which(EMULATOR).is_none() {

@@ -7,39 +7,45 @@
 use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
 use memguard_common::{call::Call, event::socket_detail, stats::Stat};
 
-use super::fresh::Success;
+use super::new_fd::SyscallReturn;
 use crate::{emit::count, kernel, regs::Arguments};
 
 #[tracepoint]
 fn acquire(context: TracePointContext) {
-    let Some(success) = Success::take(&context) else {
+    let Some(returned) = SyscallReturn::take(&context) else {
         return;
     };
-    let detail = match told(success.call(), success.arguments) {
-        Told::Detail(detail) => detail,
-        Told::Nothing => return count(Stat::Failed),
-        Told::AskTheFile => success
-            .table
-            .file(success.result)
-            .map_or(0, kernel::describe),
+    let file = || returned.table.file(returned.result);
+    let detail = match fd_result(returned.call(), returned.arguments) {
+        FdResult::Detail(detail) => detail,
+        FdResult::Nothing => return count(Stat::Failed),
+        FdResult::AskTheFile => file().map_or(0, kernel::describe),
+        FdResult::Opened(flags) => match file() {
+            Some(file) => kernel::describe_opened(file, flags),
+            None => u64::from(flags),
+        },
     };
-    success.place(success.result, detail, true);
+    returned.place(returned.result, detail, true);
 }
 
 /// What the arguments tell of the result.
-enum Told {
+enum FdResult {
     /// It is a new descriptor of this detail.
     Detail(u64),
     /// It is a new descriptor of some open file.
     AskTheFile,
+    /// It is a new descriptor of what was opened with these flags, if they are at hand.
+    Opened(u32),
     /// It is no new descriptor.
     Nothing,
 }
 
 #[inline(always)]
-fn told(call: u32, arguments: Arguments) -> Told {
+fn fd_result(call: u32, arguments: Arguments) -> FdResult {
     const OPEN: u32 = Call::Open as u32;
     const OPENAT: u32 = Call::Openat as u32;
+    const OPENAT2: u32 = Call::Openat2 as u32;
+    const CREAT: u32 = Call::Creat as u32;
     const SOCKET: u32 = Call::Socket as u32;
     const ACCEPT: u32 = Call::Accept as u32;
     const ACCEPT4: u32 = Call::Accept4 as u32;
@@ -51,23 +57,28 @@ fn told(call: u32, arguments: Arguments) -> Told {
     const OPEN_BY_HANDLE_AT: u32 = Call::OpenByHandleAt as u32;
     const IOCTL: u32 = Call::Ioctl as u32;
     match call {
-        OPENAT => Told::Detail(arguments.third()),
-        OPEN => Told::Detail(arguments.second()),
-        SOCKET => Told::Detail(socket(arguments)),
+        OPENAT => FdResult::Opened(arguments.third() as u32),
+        OPEN => FdResult::Opened(arguments.second() as u32),
+        OPENAT2 | CREAT => FdResult::Opened(0),
+        SOCKET => FdResult::Detail(socket(arguments)),
         FCNTL => file_if(duplicates(arguments.second())),
         // dup2(a, a) returns a, and nothing is acquired or released.
         DUP2 | DUP3 => file_if(arguments.first() as u32 != arguments.second() as u32),
         IOCTL => file_if(makes_descriptor(arguments.second() as u32)),
-        ACCEPT | ACCEPT4 | DUP | PIDFD_GETFD | OPEN_BY_HANDLE_AT => Told::AskTheFile,
-        0 => Told::Nothing,
-        other if is_refused(other, arguments) => Told::Nothing,
-        _ => Told::Detail(0),
+        ACCEPT | ACCEPT4 | DUP | PIDFD_GETFD | OPEN_BY_HANDLE_AT => FdResult::AskTheFile,
+        0 => FdResult::Nothing,
+        other if is_refused(other, arguments) => FdResult::Nothing,
+        _ => FdResult::Detail(0),
     }
 }
 
 #[inline(always)]
-fn file_if(new: bool) -> Told {
-    if new { Told::AskTheFile } else { Told::Nothing }
+fn file_if(new: bool) -> FdResult {
+    if new {
+        FdResult::AskTheFile
+    } else {
+        FdResult::Nothing
+    }
 }
 
 /// `SOCK_NONBLOCK` and `SOCK_CLOEXEC` share the type's argument; the type is its low four bits.

@@ -6,18 +6,18 @@
 use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
 use memguard_common::{call::Call, stats::Stat};
 
-use super::{acquire::socket, fresh::Success};
+use super::{acquire::socket, new_fd::SyscallReturn};
 use crate::{emit::count, kernel::user};
 
 /// `pipe`, `pipe2`: `int[2]` at the first argument; `socketpair`: at the fourth.
 #[tracepoint]
 fn acquire_pair(context: TracePointContext) {
     const SOCKETPAIR: u32 = Call::Socketpair as u32;
-    let Some(success) = Success::take(&context) else {
+    let Some(returned) = SyscallReturn::take(&context) else {
         return;
     };
-    let arguments = success.arguments;
-    let (array, detail) = match success.call() {
+    let arguments = returned.arguments;
+    let (array, detail) = match returned.call() {
         SOCKETPAIR => (arguments.fourth(), socket(arguments)),
         _ => (arguments.first(), 0),
     };
@@ -27,8 +27,8 @@ fn acquire_pair(context: TracePointContext) {
     // The call is counted as one; the second descriptor makes it two.
     count(Stat::Seen);
     for fd in pair {
-        if success.table.file(fd).is_some() {
-            success.place(fd, detail, false);
+        if returned.table.file(fd).is_some() {
+            returned.place(fd, detail, false);
         } else {
             count(Stat::TakenBack);
         }
@@ -39,13 +39,13 @@ fn acquire_pair(context: TracePointContext) {
 /// child of a clone returns too, with zero and nothing acquired.
 #[tracepoint]
 fn acquire_one(context: TracePointContext) {
-    let Some(success) = Success::take(&context) else {
+    let Some(returned) = SyscallReturn::take(&context) else {
         return;
     };
-    match place(&success).and_then(user::<u32>) {
+    match place(&returned).and_then(user::<u32>) {
         Some(fd) => {
-            success.copy_stack();
-            success.direct(fd);
+            returned.copy_stack();
+            returned.direct(fd);
         }
         None => count(Stat::Failed),
     }
@@ -53,20 +53,20 @@ fn acquire_one(context: TracePointContext) {
 
 /// Where the descriptor is, if there is one.
 #[inline(always)]
-fn place(success: &Success) -> Option<u64> {
+fn place(returned: &SyscallReturn) -> Option<u64> {
     const CLONE: u32 = Call::Clone as u32;
     const CLONE3: u32 = Call::Clone3 as u32;
     const CLONE_PIDFD: u64 = 0x1000;
     const SOL_SOCKET: u32 = 1;
     const SO_PEERPIDFD: u32 = 77;
-    let arguments = success.arguments;
-    match success.call() {
-        CLONE3 if success.result > 0 => {
+    let arguments = returned.arguments;
+    match returned.call() {
+        CLONE3 if returned.result > 0 => {
             // struct clone_args { u64 flags; u64 pidfd; ... }
             let [flags, pidfd] = user::<[u64; 2]>(arguments.first())?;
             (flags & CLONE_PIDFD != 0).then_some(pidfd)
         }
-        CLONE if success.result > 0 => {
+        CLONE if returned.result > 0 => {
             (arguments.first() & CLONE_PIDFD != 0).then_some(arguments.third())
         }
         CLONE | CLONE3 => None,

@@ -3,7 +3,7 @@
 use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
 use memguard_common::stats::Stat;
 
-use super::fresh::Success;
+use super::new_fd::SyscallReturn;
 use crate::{
     emit::{add, charge, count},
     kernel::{carries_no_descriptors, user},
@@ -24,19 +24,19 @@ const ALIGNMENT: u64 = 8;
 #[tracepoint]
 fn acquire_message(context: TracePointContext) {
     const CONTROL: u64 = 32;
-    let Some(success) = Success::take(&context) else {
+    let Some(returned) = SyscallReturn::take(&context) else {
         return;
     };
     // Another socket may have got the number while the call waited; then what was received is found
     // by comparing with `/proc`.
-    let socket = success.table.file(success.arguments.first() as u32);
+    let socket = returned.table.file(returned.arguments.first() as u32);
     if socket.is_some_and(carries_no_descriptors) {
         return count(Stat::Failed);
     }
-    let message = success.arguments.second();
+    let message = returned.arguments.second();
     let control = user::<[u64; 2]>(message.wrapping_add(CONTROL));
     match control.and_then(|[control, length]| carrier(control, length)) {
-        Some((array, number)) => descriptors(&success, array, number),
+        Some((array, number)) => descriptors(&returned, array, number),
         None => count(Stat::Failed),
     }
 }
@@ -72,25 +72,25 @@ fn carries_descriptors([level, kind]: [u32; 2]) -> bool {
 }
 
 #[inline(always)]
-fn descriptors(success: &Success, array: u64, number: u64) {
+fn descriptors(returned: &SyscallReturn, array: u64, number: u64) {
     if number == 0 {
         return count(Stat::Failed);
     }
     // The call is counted as one already.
     let looked_at = number.min(u64::from(DESCRIPTORS));
     add(Stat::Seen, looked_at - 1);
-    success.copy_stack();
+    returned.copy_stack();
     for index in 0..DESCRIPTORS {
         if u64::from(index) >= number {
             return;
         }
         match user::<u32>(array.wrapping_add(u64::from(index) * 4)) {
-            Some(fd) => success.direct(fd),
+            Some(fd) => returned.direct(fd),
             None => count(Stat::Failed),
         }
     }
     if number > looked_at {
         add(Stat::MessagesCut, number - looked_at);
-        charge(success.task.tgid);
+        charge(returned.task.process());
     }
 }

@@ -1,8 +1,9 @@
 //! Descriptors: what acquires them, and what gives them back.
 
 mod acquire;
-mod fresh;
+mod create;
 mod memory;
 mod message;
+mod new_fd;
 mod release;
 mod uring;

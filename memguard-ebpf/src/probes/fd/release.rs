@@ -8,7 +8,7 @@ use memguard_common::{
 };
 
 use crate::{
-    emit::{add, count, send},
+    emit::{add, count, lose, send},
     filter,
     kernel::Task,
     memory::now,
@@ -21,11 +21,11 @@ use crate::{
 /// none.
 #[tracepoint]
 fn release_close(context: TracePointContext) {
-    let Some(settings) = filter::running() else {
+    let Some(running) = filter::running() else {
         return;
     };
     count(Stat::Releases);
-    let Some(task) = filter::watched(settings) else {
+    let Some(task) = filter::watched(running) else {
         return count(Stat::ReleasesFiltered);
     };
     release(task, field(&context, RESULT_OR_FIRST));
@@ -74,7 +74,7 @@ fn missed(task: Task, key: Key) {
     send(
         record,
         bytes,
-        release.tgid,
+        task.process(),
         Stat::ReleasesSent,
         Stat::ReleasesLost,
     );
@@ -85,21 +85,23 @@ fn missed(task: Task, key: Key) {
 #[tracepoint]
 fn release_range(context: TracePointContext) {
     const CLOSE_RANGE_CLOEXEC: u64 = 4;
-    let Some(settings) = filter::running() else {
+    let Some(running) = filter::running() else {
         return;
     };
     let result: i64 = field(&context, RESULT_OR_FIRST);
     if result != 0 {
         return;
     }
-    let Some(task) = filter::watched(settings) else {
+    let Some(task) = filter::watched(running) else {
         return;
     };
     if Arguments::of(task).third() & CLOSE_RANGE_CLOEXEC != 0 {
         // Nothing is closed before the next exec.
         return;
     }
-    let Some(table) = task.table() else { return };
+    let Some(table) = task.table() else {
+        return lose(task.process(), Stat::SnapshotsLost);
+    };
     let stamp = now();
     // A lost one is counted and charged; the agent then compares with `/proc`.
     snapshot(task, table, stamp, flag::RANGE);

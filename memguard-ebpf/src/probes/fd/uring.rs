@@ -10,9 +10,9 @@ use memguard_common::{
     stats::Stat,
 };
 
-use super::{fresh::Success, release::release};
+use super::{new_fd::SyscallReturn, release::release};
 use crate::{
-    emit::count,
+    emit::{count, lose},
     filter,
     kernel::{Task, probe},
     maps::{self, layout},
@@ -39,7 +39,7 @@ mod operation {
 /// `io_uring:io_uring_submit_req`.
 #[tracepoint]
 fn uring_submit(context: TracePointContext) {
-    let Some(settings) = filter::running() else {
+    let Some(running) = filter::running() else {
         return;
     };
     let operation: u8 = field(&context, OPCODE);
@@ -50,7 +50,7 @@ fn uring_submit(context: TracePointContext) {
         operation::CLOSE => layout!(uring_close_slot),
         _ => return,
     };
-    let Some(task) = filter::watched(settings) else {
+    let Some(task) = filter::watched(running) else {
         return;
     };
     let request: u64 = field(&context, REQUEST);
@@ -60,7 +60,9 @@ fn uring_submit(context: TracePointContext) {
     if operation == operation::CLOSE {
         close(task, request);
     } else if maps::REQUESTS.insert(request, 0, 0).is_err() {
-        count(Stat::LostAcquired);
+        // Its completion, which would have been counted, will not be known.
+        count(Stat::Seen);
+        lose(task.process(), Stat::LostAcquired);
     }
 }
 
@@ -95,23 +97,25 @@ fn uring_complete(context: TracePointContext) {
         return;
     }
     let flags: u32 = field(&context, FLAGS);
-    if flags & MORE == 0 && maps::REQUESTS.remove(request).is_err() {
-        // It fell out at the end of the list.
+    if flags & MORE == 0 {
+        maps::REQUESTS
+            .remove(request)
+            .unwrap_or_else(maps::may_be_missing);
     }
     count(Stat::Seen);
     let result: i32 = field(&context, RESULT);
     let task = Task::current();
     match (result, task.table()) {
         (0.., Some(table)) => {
-            let success = Success {
+            let returned = SyscallReturn {
                 task,
                 table,
                 number: IO_URING_NUMBER,
                 result: result as u32,
                 arguments: Arguments::of(task),
             };
-            success.copy_stack();
-            success.direct(success.result);
+            returned.copy_stack();
+            returned.direct(returned.result);
         }
         _ => count(Stat::Failed),
     }

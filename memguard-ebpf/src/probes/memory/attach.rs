@@ -3,7 +3,7 @@
 use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
 use memguard_common::{call::Call, event::kind, stats::Stat};
 
-use super::{Caller, Range, map::ERRORS, tell};
+use super::{Caller, Range, map::ERRORS, send_unmapped};
 use crate::{
     emit::count,
     memory::now,
@@ -36,8 +36,8 @@ fn detach(context: TracePointContext) {
     if !range.is_aligned() {
         return count(Stat::NotOpen);
     }
-    let told = caller.unmapped(kind::DETACHED, range, now());
-    tell(&told, Stat::ReleasesSent, Stat::ReleasesLost);
+    let record = caller.unmapped(kind::DETACHED, range, now());
+    send_unmapped(&record, Stat::ReleasesSent, Stat::ReleasesLost);
 }
 
 /// At exit of `shmget`: the id, and at most the segment's size.
@@ -51,6 +51,6 @@ fn segment(context: TracePointContext) {
         return;
     }
     let size = Range::of(id as u64, caller.arguments().second());
-    let told = caller.unmapped(kind::SEGMENT, size, now());
-    tell(&told, Stat::SegmentsSent, Stat::SegmentsLost);
+    let record = caller.unmapped(kind::SEGMENT, size, now());
+    send_unmapped(&record, Stat::SegmentsSent, Stat::SegmentsLost);
 }

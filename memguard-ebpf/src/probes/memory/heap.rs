@@ -5,7 +5,7 @@ use memguard_common::{call::Call, event::map_detail};
 
 use super::{Caller, New, Range};
 use crate::{
-    maps::{UNDER_WAY, UnderWay},
+    maps::{UNDER_WAY, UnderWay, may_be_missing},
     memory::now,
     probes::{RESULT_OR_FIRST, field},
 };
@@ -24,13 +24,10 @@ fn heap_moves(context: TracePointContext) {
     }
     let stamp = now();
     if asked > brk {
-        if UNDER_WAY
+        // Without it the growth is not seen; the size of the process is sampled all the same.
+        return UNDER_WAY
             .insert(caller.task.tid, UnderWay { stamp, brk }, 0)
-            .is_err()
-        {
-            // Then the growth is not seen; the size of the process is sampled all the same.
-        }
-        return;
+            .unwrap_or_else(may_be_missing);
     }
     let range = Range::between(asked, brk);
     if range.pages > 0 {
@@ -61,8 +58,6 @@ fn ended_before(caller: Caller) -> Option<u64> {
     let tid = caller.task.tid;
     // SAFETY: copied at once; the thread itself is the only one that writes it.
     let brk = unsafe { UNDER_WAY.get(tid) }.map_or(0, |call| call.brk);
-    if UNDER_WAY.remove(tid).is_err() {
-        // The list was full, and it fell out meanwhile.
-    }
+    UNDER_WAY.remove(tid).unwrap_or_else(may_be_missing);
     (brk != 0).then_some(brk)
 }

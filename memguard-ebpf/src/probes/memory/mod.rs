@@ -21,14 +21,14 @@ use memguard_common::{
 
 use self::range::Range;
 use crate::{
-    emit::{add, count, send},
+    emit::{add, count, lose, send},
     filter,
-    kernel::{Space, Task},
+    kernel::{Process, Space, Task},
     maps,
-    memory::{now, peek, poke},
+    memory::{now, read_volatile, write_volatile},
     nursery::{self, Entry, Kept},
     regs::Arguments,
-    window::Room,
+    window::StackBuf,
 };
 
 /// A range that is the caller's now.
@@ -52,8 +52,8 @@ impl Caller {
     /// `None` where nothing is to be done, which the caller counts.
     #[inline(always)]
     fn watched() -> Option<Self> {
-        let settings = filter::running()?;
-        let task = filter::watched(settings)?;
+        let running = filter::running()?;
+        let task = filter::watched(running)?;
         Some(Self {
             task,
             space: task.space()?,
@@ -63,9 +63,9 @@ impl Caller {
     /// At the exit of a call that may have acquired something.
     #[inline(always)]
     fn returning() -> Option<Self> {
-        let settings = filter::running()?;
+        let running = filter::running()?;
         count(Stat::Seen);
-        let Some(task) = filter::watched(settings) else {
+        let Some(task) = filter::watched(running) else {
             count(Stat::Filtered);
             return None;
         };
@@ -105,8 +105,8 @@ impl Caller {
     fn overlay(self, range: Range, stamp: u64) {
         count_overlay(self.space);
         self.erase(range);
-        let told = self.unmapped(kind::UNMAPPED, range, stamp - 1);
-        tell(&told, Stat::OverlaidSent, Stat::OverlaidLost);
+        let record = self.unmapped(kind::UNMAPPED, range, stamp - 1);
+        send_unmapped(&record, Stat::OverlaidSent, Stat::OverlaidLost);
     }
 
     #[inline(always)]
@@ -146,10 +146,11 @@ impl Caller {
     /// Past the nursery.
     #[inline(always)]
     fn direct(self, record: &Acquired) {
-        if let Some(room) = Room::aside() {
-            room.copy(self.arguments().origin());
-            room.send(&raw const *record, Stat::Direct);
-        }
+        let Some(buffer) = StackBuf::aside() else {
+            return lose(self.task.process(), Stat::LostAcquired);
+        };
+        buffer.copy(self.arguments().origin());
+        buffer.send(&raw const *record, Stat::Direct);
     }
 
     /// Erases a young record of exactly this range, over which something is mapped.
@@ -173,8 +174,8 @@ impl Caller {
             add(Stat::Paired, u64::from(erased));
             return count(Stat::ReleasesPaired);
         }
-        let told = self.unmapped(kind::UNMAPPED, range, stamp);
-        tell(&told, Stat::ReleasesSent, Stat::ReleasesLost);
+        let record = self.unmapped(kind::UNMAPPED, range, stamp);
+        send_unmapped(&record, Stat::ReleasesSent, Stat::ReleasesLost);
     }
 
     /// Erases a young record of exactly this range, if nothing was mapped over anything since.
@@ -206,9 +207,13 @@ impl Caller {
 }
 
 #[inline(always)]
-fn tell(record: &Unmapped, sent: Stat, lost: Stat) {
+fn send_unmapped(record: &Unmapped, sent: Stat, lost: Stat) {
     let bytes = size_of::<Unmapped>() as u64;
-    send((&raw const *record).cast(), bytes, record.tgid, sent, lost);
+    let process = Process {
+        tgid: record.tgid,
+        start: record.start,
+    };
+    send((&raw const *record).cast(), bytes, process, sent, lost);
 }
 
 /// Where an address space's count lies.
@@ -222,7 +227,7 @@ fn overlay_slot(space: Space) -> Option<*mut u32> {
 /// How often something was mapped over in this address space, and in those that share its count.
 #[inline(always)]
 fn overlays(space: Space) -> u32 {
-    overlay_slot(space).map_or(0, |slot| peek(slot))
+    overlay_slot(space).map_or(0, |slot| read_volatile(slot))
 }
 
 /// Two CPUs may lose an increment to each other; what each of them then compares with has changed
@@ -230,6 +235,6 @@ fn overlays(space: Space) -> u32 {
 #[inline(always)]
 fn count_overlay(space: Space) {
     if let Some(slot) = overlay_slot(space) {
-        poke(slot, peek(slot).wrapping_add(1));
+        write_volatile(slot, read_volatile(slot).wrapping_add(1));
     }
 }

@@ -7,10 +7,10 @@ use memguard_common::{
     stats::Stat,
 };
 
-use super::{Caller, New, Range, tell};
+use super::{Caller, New, Range, send_unmapped};
 use crate::{
     emit::count,
-    maps::{UNDER_WAY, UnderWay},
+    maps::{UNDER_WAY, UnderWay, may_be_missing},
     memory::now,
     regs::Arguments,
 };
@@ -30,9 +30,10 @@ fn remap_begins(_context: TracePointContext) {
         stamp: now(),
         brk: 0,
     };
-    if UNDER_WAY.insert(caller.task.tid, call, 0).is_err() {
-        // Then it gives back at its exit.
-    }
+    // Without it the call gives back at its exit.
+    UNDER_WAY
+        .insert(caller.task.tid, call, 0)
+        .unwrap_or_else(may_be_missing);
 }
 
 /// At exit.
@@ -68,9 +69,7 @@ fn begun(caller: &Caller) -> u64 {
     let tid = caller.task.tid;
     // SAFETY: copied at once; the thread itself is the only one that writes it.
     let begun = unsafe { UNDER_WAY.get(tid) }.map(|call| call.stamp);
-    if UNDER_WAY.remove(tid).is_err() {
-        // It was not there: the call began before memguard came.
-    }
+    UNDER_WAY.remove(tid).unwrap_or_else(may_be_missing);
     begun.unwrap_or_else(now)
 }
 
@@ -89,8 +88,8 @@ fn ranges(arguments: Arguments, result: u64) -> (Range, Range) {
 fn shrunk(caller: &Caller, old: Range, new: Range, begun: u64) {
     let tail = Range::between(new.address + new.bytes(), old.address + old.bytes());
     if tail.pages > 0 {
-        let told = caller.unmapped(kind::UNMAPPED, tail, begun);
+        let record = caller.unmapped(kind::UNMAPPED, tail, begun);
         count(Stat::Releases);
-        tell(&told, Stat::ReleasesSent, Stat::ReleasesLost);
+        send_unmapped(&record, Stat::ReleasesSent, Stat::ReleasesLost);
     }
 }

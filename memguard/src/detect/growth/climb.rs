@@ -16,12 +16,12 @@ const CLEAR: f64 = 6.0;
 
 /// Points of a window and the most that was ever seen before it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Window<'a> {
+pub(super) struct ClimbWindow<'a> {
     pub(super) points: &'a [Point],
     pub(super) peak: f64,
 }
 
-impl Window<'_> {
+impl ClimbWindow<'_> {
     /// All of it, and the rise is more than `least`.
     pub(super) fn climbs(&self, least: f64) -> bool {
         self.outgrows()
@@ -151,7 +151,7 @@ mod tests {
 
     fn check(expected: (bool, bool), why: &str, value: impl Fn(f64) -> f64) {
         let points = points(1.0, (0..40).map(|at| value(f64::from(at))));
-        let window = Window {
+        let window = ClimbWindow {
             points: &points,
             peak: f64::NEG_INFINITY,
         };
@@ -180,7 +180,7 @@ mod tests {
         let points = points(1.0, (0..40).map(f64::from));
         let peak = 35.0;
         assert!(
-            !Window {
+            !ClimbWindow {
                 points: &points,
                 peak
             }

@@ -9,8 +9,8 @@
 use std::time::Duration;
 
 use super::{
-    Baseline, Growth, Level, Outcome, Rules, Shape, climb::Window, drift, segment::Segment,
-    series::Point, trend::Trend,
+    Baseline, Growth, KEEP, Level, Outcome, Rules, Shape, climb::ClimbWindow, drift,
+    segment::SeriesSegment, series::Point, trend::Trend, troughs::Troughs,
 };
 
 /// p above which a climb may be chance.
@@ -28,18 +28,18 @@ const LONG_ENOUGH: f64 = 3600.0;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Look<'a> {
     pub(super) rules: &'a Rules,
-    pub(super) segment: Segment,
+    pub(super) segment: SeriesSegment,
     pub(super) warm_up: &'a [Point],
     pub(super) points: &'a [Point],
     pub(super) baseline: Baseline,
-    /// The last look showed growth.
-    pub(super) told: bool,
+    /// The growth that the last look showed.
+    pub(super) told: Option<Growth>,
 }
 
 impl Look<'_> {
     pub(super) fn outcome(&self) -> Outcome {
         if self.windows().next().is_some() && !self.above_first_half() {
-            return Outcome::Flat;
+            return self.kept();
         }
         let (mut double, mut worst): (_, Option<Growth>) = (None, None);
         for window in self.windows() {
@@ -53,9 +53,27 @@ impl Look<'_> {
         match (worst, double) {
             (Some(growth), _) if growth.level == Level::Note => Outcome::Creeping(growth),
             (Some(growth), _) => Outcome::Growing(growth),
-            (None, Some(_)) => Outcome::Flat,
+            (None, Some(_)) => self.kept(),
             (None, None) => Outcome::TooEarly,
         }
+    }
+
+    /// What is told stays told while its troughs rise as fast as is worth a warning, whatever bends
+    /// and breaks the line.
+    fn kept(&self) -> Outcome {
+        let troughs = Troughs::of(self.points, self.rules.warm_up);
+        let least = KEEP * self.rules.growth_warning;
+        let kept = self.told.zip(troughs.filter(|it| it.rise(least)));
+        kept.map_or(Outcome::Flat, |(told, troughs)| {
+            let points = troughs.points;
+            let trend = Trend::of(points).unwrap_or(Trend {
+                slope: told.slope_per_second,
+                low: told.low,
+                high: told.high,
+                p_value: told.p_value,
+            });
+            Outcome::Growing(self.growth_of(points, trend, told.p_value))
+        })
     }
 
     /// What every window asks for, at the cost of half a pass: most series end here.
@@ -66,7 +84,7 @@ impl Look<'_> {
     }
 
     /// The longest first.
-    fn windows(&self) -> impl Iterator<Item = Window<'_>> {
+    fn windows(&self) -> impl Iterator<Item = ClimbWindow<'_>> {
         let end = self.points.last().map_or(0.0, |point| point.seconds);
         let age = end - self.points.first().map_or(end, |point| point.seconds);
         let least = self
@@ -82,7 +100,7 @@ impl Look<'_> {
             .filter(|window| SAMPLES < window.points.len())
     }
 
-    fn window(&self, from: f64) -> Window<'_> {
+    fn window(&self, from: f64) -> ClimbWindow<'_> {
         let start = self.points.partition_point(|point| point.seconds < from);
         let (before, points) = self.points.split_at(start);
         let seconds = span(points);
@@ -92,17 +110,17 @@ impl Look<'_> {
             &[]
         };
         let highs = start_up.iter().chain(before).map(|point| point.high);
-        Window {
+        ClimbWindow {
             points,
             peak: highs.fold(self.segment.peak(seconds), f64::max),
         }
     }
 
-    fn growth(&self, window: Window<'_>, double: Option<Window<'_>>) -> Option<Growth> {
+    fn growth(&self, window: ClimbWindow<'_>, double: Option<ClimbWindow<'_>>) -> Option<Growth> {
         let least = self.rules.least(span(window.points), self.baseline.median);
         if !window.climbs(least)
-            || window.slows(self.told)
-            || double.is_some_and(|double| double.slows(self.told))
+            || window.slows(self.told.is_some())
+            || double.is_some_and(|double| double.slows(self.told.is_some()))
         {
             return None;
         }
@@ -113,10 +131,10 @@ impl Look<'_> {
         let trend = Trend::of(window.points)?;
         let p_value = trend.p_value.max(drift);
         (p_value <= SIGNIFICANT && 0.0 < trend.low)
-            .then(|| self.told(window.points, trend, p_value))
+            .then(|| self.growth_of(window.points, trend, p_value))
     }
 
-    fn told(&self, points: &[Point], trend: Trend, p_value: f64) -> Growth {
+    fn growth_of(&self, points: &[Point], trend: Trend, p_value: f64) -> Growth {
         let to = points.last().map_or(0.0, |point| point.low) as u64;
         Growth {
             slope_per_second: trend.slope,

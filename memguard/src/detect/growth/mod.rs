@@ -4,7 +4,8 @@
 //! that was there before (`climb`), again and again and up to now; its pace does not slow down; a
 //! walk without direction would not have come here (`drift`); ranks and slope agree (`trend`).
 //! Whatever falls to below half begins anew (`segment`). Two looks in a row must say so before it
-//! is told, and five must not before it is withdrawn.
+//! is told, and five must not before it is withdrawn. What is told stays told while its troughs
+//! rise (`troughs`): a collector's teeth and a pace that falls are no end.
 //!
 //! What no look of finite length can tell from a leak: the first ramp of a cycle, of a collector or
 //! of a cache that fills at a steady pace, where that lasts for longer than the warm-up *and* the
@@ -17,6 +18,7 @@ pub mod baseline;
 mod climb;
 mod drift;
 pub mod forecast;
+mod in_step;
 mod judge;
 pub mod rules;
 mod segment;
@@ -25,13 +27,14 @@ pub mod shape;
 mod stats;
 pub mod threshold;
 mod trend;
+mod troughs;
 
 #[cfg(test)]
-mod harmless;
+mod accuracy_tests;
 #[cfg(test)]
-mod leaking;
+mod negative_series;
 #[cfg(test)]
-mod proof;
+mod positive_series;
 #[cfg(test)]
 mod recorded;
 #[cfg(test)]
@@ -39,12 +42,13 @@ pub(super) mod testing;
 
 pub use self::{
     baseline::Baseline,
+    in_step::in_step,
     rules::Rules,
     series::Series,
     shape::Shape,
     threshold::{Alarm, Thresholds},
 };
-use self::{judge::Look, segment::Segment, series::Point};
+use self::{judge::Look, segment::SeriesSegment, series::Point};
 use crate::model::ids::Stamp;
 
 /// So many looks in a row must show growth.
@@ -187,7 +191,7 @@ impl Monitor {
 
     fn look(&mut self, rules: &Rules) -> Outcome {
         let points: Vec<Point> = self.series.points().collect();
-        let segment = Segment::newest(&points);
+        let segment = SeriesSegment::newest(&points);
         let points = points.get(segment.start..).unwrap_or_default();
         let warm = self.warm(rules, segment, points);
         if points.len() <= warm {
@@ -205,13 +209,13 @@ impl Monitor {
             warm_up,
             points,
             baseline,
-            told: self.outcome.growing().is_some(),
+            told: self.outcome.growing().copied(),
         }
         .outcome()
     }
 
     /// How many points the warm-up has.
-    fn warm(&self, rules: &Rules, segment: Segment, points: &[Point]) -> usize {
+    fn warm(&self, rules: &Rules, segment: SeriesSegment, points: &[Point]) -> usize {
         if self.resumed.is_some() && segment.start == 0 {
             return 0;
         }
@@ -225,7 +229,7 @@ impl Monitor {
     /// The baseline: what it was for this segment, the earlier run's, or the warm-up's.
     fn settled(
         &mut self,
-        segment: Segment,
+        segment: SeriesSegment,
         warm_up: &[Point],
         points: &[Point],
     ) -> Option<Baseline> {

@@ -68,6 +68,19 @@ const FILLED: &[u32] = &[
     30920, 33388, 35444, 38180, 39824, 40640, 42152, 43656, 45292, 48548, 49792, 51844, 54032,
 ];
 
+/// Node with a cache that has no end, beside as much garbage: fast while the heap is small, and
+/// then in steps.
+const CACHE: &[u32] = &[
+    24, 9256, 11364, 13304, 15580, 17800, 19280, 21352, 23736, 23744, 26120, 28780, 32424, 32772,
+    35436, 37796, 41552, 44124, 46252, 53084, 53096, 53104, 53124, 56340, 56376, 56408, 60856,
+    60872, 60872, 64580, 64580, 64580, 64580, 70432, 70532, 70532, 70532, 70532, 70880, 71712,
+    79788, 79788, 79788, 79788, 82784, 82784, 82796, 82816, 87280, 87280, 87280, 90960, 90960,
+    90972, 94908, 94908, 94908, 94908, 99176, 99200, 99200, 99200, 99200, 99312, 100448, 103108,
+    109024, 109024, 109024, 112016, 112016, 112040, 112056, 116868, 116868, 116868, 120560, 120560,
+    120560, 120560, 124468, 124468, 124468, 128376, 128376, 128376, 128376, 132292, 132292, 132292,
+    136200,
+];
+
 /// When it was first told as growth, in seconds.
 fn told(series: &[u32]) -> Option<u64> {
     let rules = Rules {
@@ -100,4 +113,69 @@ fn a_redis_that_is_filled_does() {
     let second = told(FILLED).unwrap();
     println!("told after {second} s");
     assert!((40..50).contains(&second));
+}
+
+/// However often it is looked at, and however much of the first ramp was the warm-up.
+#[test]
+fn a_cache_without_an_end_is_told_to_the_end() {
+    for (warm_up, interval) in [
+        (5, 1),
+        (10, 1),
+        (20, 1),
+        (30, 1),
+        (5, 2),
+        (10, 2),
+        (20, 2),
+        (30, 2),
+    ] {
+        let rules = Rules {
+            warm_up: std::time::Duration::from_secs(warm_up),
+            ..Rules::default()
+        };
+        let mut monitor = Monitor::new(Series::of_bytes());
+        let samples = (0u64..).zip(CACHE).step_by(interval);
+        let told: Vec<bool> = samples
+            .map(|(second, kib)| {
+                let now = Stamp(1_000_000_000 * (second + 7));
+                let outcome = monitor.observe(&rules, now, u64::from(*kib) * 1024);
+                outcome.growing().is_some()
+            })
+            .collect();
+        let first = told.iter().position(|told| *told);
+        let stays = told.iter().skip_while(|told| !**told).all(|told| *told);
+        println!(
+            "{warm_up} s, each {interval} s: from sample {first:?} of {}",
+            told.len()
+        );
+        // Where half of what is looked at is the first ramp, it bends.
+        let bends = warm_up < 20 && 1 < interval;
+        assert!(
+            stays && (bends || first.is_some()),
+            "{warm_up} s, each {interval} s: {told:?}"
+        );
+    }
+}
+
+/// Two thirds of what it makes is garbage, collected every nine seconds.
+#[test]
+fn a_climb_under_teeth_stays_told_and_teeth_alone_do_not() {
+    let rules = Rules {
+        warm_up: std::time::Duration::from_secs(30),
+        ..Rules::default()
+    };
+    let mut monitor = Monitor::new(Series::of_bytes());
+    let told: Vec<bool> = (0u32..600)
+        .map(|second| {
+            let climbs = f64::from(second.min(300)) * 1.4;
+            let mib = 20.0 + climbs + 2.8 * f64::from(second % 9);
+            let now = Stamp(1_000_000_000 * u64::from(second));
+            let outcome = monitor.observe(&rules, now, (mib * 1_048_576.0) as u64);
+            outcome.growing().is_some()
+        })
+        .collect();
+    let first = told.iter().position(|told| *told).unwrap();
+    let end = told.iter().rposition(|told| *told).unwrap();
+    println!("told from {first} s to {end} s");
+    assert!(first < 120 && told[first..=300].iter().all(|told| *told));
+    assert!((300..420).contains(&end), "it ends when it stops");
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 const MIB: u64 = 1 << 20;
 const HOUR: f64 = 3600.0;
 const MINUTE: f64 = 60.0;
@@ -9,7 +11,7 @@ const MINUTE: f64 = 60.0;
 const SAMPLES: u32 = 10;
 
 /// Thresholds of one quantity: bytes, or counts.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rules {
     /// Nothing is judged before, and then the growth must last at least as long again.
     pub warm_up: Duration,

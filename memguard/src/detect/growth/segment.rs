@@ -18,7 +18,7 @@ const PATIENCE: f64 = 2.0;
 
 /// The newest segment.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Segment {
+pub(super) struct SeriesSegment {
     /// Index of its first point.
     pub(super) start: usize,
     fell: Option<Fell>,
@@ -30,7 +30,7 @@ struct Fell {
     lasted: f64,
 }
 
-impl Segment {
+impl SeriesSegment {
     pub(super) fn newest(points: &[Point]) -> Self {
         let mut segment = Self {
             start: 0,
@@ -103,7 +103,7 @@ mod tests {
     use super::{super::testing::points, *};
 
     fn start(values: impl IntoIterator<Item = f64>) -> usize {
-        Segment::newest(&points(1.0, values)).start
+        SeriesSegment::newest(&points(1.0, values)).start
     }
 
     #[test]
@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(start(teeth(60)), 0, "back at the level before");
         assert_eq!(start(teeth(70)), 62, "not yet");
         assert_eq!(start(teeth(79)), 0, "nearly");
-        let segment = Segment::newest(&points(1.0, fallen));
+        let segment = SeriesSegment::newest(&points(1.0, fallen));
         assert_eq!(
             (segment.peak(10.0), segment.peak(24.0)),
             (100.0, f64::NEG_INFINITY)

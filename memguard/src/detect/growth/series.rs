@@ -7,7 +7,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use crate::model::{course::Course, ids::Stamp};
+use crate::model::{ids::Stamp, series_summary::SeriesSummary};
 
 /// Newest samples that are kept as they are.
 pub const RECENT: usize = 64;
@@ -150,15 +150,22 @@ impl Series {
         })
     }
 
+    /// What is kept with its times, oldest first; of a bucket its least.
+    pub fn samples(&self) -> impl Iterator<Item = (Stamp, f64)> + '_ {
+        let first = self.first.unwrap_or(Stamp(0));
+        let at = move |point: &Point| first.after(Duration::from_secs_f64(point.seconds));
+        self.points().map(move |point| (at(&point), point.low))
+    }
+
     /// In few even steps; of a bucket its most.
-    pub fn course(&self) -> Option<Course> {
+    pub fn summary(&self) -> Option<SeriesSummary> {
         let first = self.first?;
         let sample = |point: Point| {
             let at = first.after(Duration::from_secs_f64(point.seconds));
             (at, point.high as u64)
         };
         let samples: Vec<_> = self.points().map(sample).collect();
-        Course::of(&samples)
+        SeriesSummary::of(&samples)
     }
 
     /// Samples and buckets.

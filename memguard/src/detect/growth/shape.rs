@@ -1,6 +1,7 @@
 //! In what way it grows.
 
 use super::{climb::Bend, series::Point};
+pub use crate::model::finding::Shape;
 
 /// The later half of the climb is so many times as fast as the earlier.
 const FASTER: f64 = 1.5;
@@ -9,27 +10,8 @@ const SURE: f64 = 3.0;
 /// Changes below this share of a typical step are rest.
 const REST: f64 = 0.2;
 
-/// How a growing series looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Shape {
-    /// At a steady pace.
-    Linear,
-    /// Faster and faster.
-    Exponential,
-    /// In steps, with rest between.
-    Stepwise,
-}
-
 impl Shape {
-    /// As it stands in the output.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Linear => "linear",
-            Self::Exponential => "exponential",
-            Self::Stepwise => "stepwise",
-        }
-    }
-
+    /// Of the samples of a climb.
     pub(super) fn of(points: &[Point]) -> Self {
         if rests(points) {
             return Self::Stepwise;

@@ -13,7 +13,7 @@ pub(super) struct Cell {
     /// Of the record that used it last.
     pub(super) stamp: Stamp,
     /// What was acquired; `None` is a hole.
-    pub(super) facts: Option<Facts>,
+    pub(super) acquisition: Option<Acquisition>,
 }
 
 const _: () = assert!(size_of::<Cell>() == 24, "a cell has grown");
@@ -23,12 +23,12 @@ impl Cell {
         Self {
             end,
             stamp,
-            facts: None,
+            acquisition: None,
         }
     }
 
     pub(super) fn is_hole(&self) -> bool {
-        self.facts.is_none()
+        self.acquisition.is_none()
     }
 
     /// Whether it is a piece of an acquisition of this stamp.
@@ -39,16 +39,19 @@ impl Cell {
 
 /// What is known of an acquisition beside its range and its stamp.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Facts {
-    /// Number of its [`super::forms::Form`].
-    pub(super) form: NonZeroU32,
+pub(super) struct Acquisition {
+    /// Number of its [`super::attributes::Attributes`].
+    pub(super) attributes: NonZeroU32,
     /// One more than the number of a [`StackId`], so that none costs nothing.
     stack: Option<NonZeroU32>,
 }
 
-impl Facts {
-    pub(super) fn new(form: NonZeroU32) -> Self {
-        Self { form, stack: None }
+impl Acquisition {
+    pub(super) fn new(attributes: NonZeroU32) -> Self {
+        Self {
+            attributes,
+            stack: None,
+        }
     }
 
     pub(super) fn stack(self) -> Option<StackId> {

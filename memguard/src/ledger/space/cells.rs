@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::cell::{Cell, Facts};
+use super::cell::{Acquisition, Cell};
 use crate::model::{ids::Stamp, memory::Range};
 
 /// See the module.
@@ -41,20 +41,20 @@ impl Cells {
     }
 
     /// What is known of an acquisition that had this range, where a piece of it is left.
-    pub(super) fn facts(&self, stamp: Stamp, origin: Range) -> Option<Facts> {
+    pub(super) fn acquisition(&self, stamp: Stamp, origin: Range) -> Option<Acquisition> {
         let mut cells = self.cells.range(origin.start..origin.end);
-        cells.find(|(_, cell)| cell.is_of(stamp))?.1.facts
+        cells.find(|(_, cell)| cell.is_of(stamp))?.1.acquisition
     }
 
     /// The same, of all its pieces.
-    pub(super) fn facts_mut(
+    pub(super) fn acquisition_mut(
         &mut self,
         stamp: Stamp,
         origin: Range,
-    ) -> impl Iterator<Item = &mut Facts> {
+    ) -> impl Iterator<Item = &mut Acquisition> {
         let cells = self.cells.range_mut(origin.start..origin.end);
         let own = cells.filter(move |(_, cell)| cell.stamp == stamp);
-        own.filter_map(|(_, cell)| cell.facts.as_mut())
+        own.filter_map(|(_, cell)| cell.acquisition.as_mut())
     }
 
     /// The piece of an acquisition of this stamp that starts here.

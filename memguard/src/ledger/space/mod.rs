@@ -7,18 +7,18 @@
 //! The kernel reuses the memory of a dead address space at once. Its end is a release of everything
 //! ([`Spaces::died`]): what is younger belongs to the next one.
 
+mod attributes;
 mod cell;
 mod cells;
-mod cover;
-mod cuts;
-mod forms;
+mod interval_map;
+mod splits;
 
 use hashbrown::HashMap;
 
-use self::cover::{Cover, Desk, HOLES};
+use self::interval_map::{ApplyCtx, HOLES, IntervalMap};
 use crate::model::{
     ids::Stamp,
-    memory::{Detached, Mapped, MappingId, Piece, Range, SpaceId, Unmapped},
+    memory::{Detached, HeldRange, Mapped, MappingId, Range, SpaceId, Unmapped},
     origin::StackId,
     resource::Call,
 };
@@ -37,7 +37,7 @@ pub struct Gone {
 
 /// Things that should not happen, counted so that they show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Oddities {
+pub struct Anomalies {
     /// Pieces not kept because there were too many.
     pub refused: u64,
     /// Holes and detachments forgotten early because there were too many.
@@ -51,13 +51,13 @@ pub struct Oddities {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Spaces {
-    covers: HashMap<SpaceId, Cover>,
+    maps: HashMap<SpaceId, IntervalMap>,
     /// Youngest detachment of an address, for attachments that come later.
     detachments: HashMap<(SpaceId, u64), Stamp>,
     /// Pieces of all.
     pieces: usize,
     /// What should not have happened.
-    pub oddities: Oddities,
+    pub anomalies: Anomalies,
 }
 
 impl Spaces {
@@ -67,9 +67,9 @@ impl Spaces {
             return;
         }
         let detached = self.detachment_of(&mapped);
-        self.with(mapped.space, gone, |cover, desk| match detached {
-            Some(at) => cover.mapped_detached(&mapped, at, desk),
-            None => cover.mapped(&mapped, desk),
+        self.with(mapped.space, gone, |map, ctx| match detached {
+            Some(at) => map.mapped_detached(&mapped, at, ctx),
+            None => map.mapped(&mapped, ctx),
         });
     }
 
@@ -90,8 +90,8 @@ impl Spaces {
             process: _,
         } = unmapped;
         if range.start < range.end {
-            self.with(space, gone, |cover, desk| {
-                cover.unmapped(range, stamp, desk);
+            self.with(space, gone, |map, ctx| {
+                map.unmapped(range, stamp, ctx);
             });
         }
     }
@@ -105,8 +105,8 @@ impl Spaces {
             address,
             process: _,
         } = detached;
-        self.with(space, gone, |cover, desk| {
-            cover.detached(address, stamp, desk);
+        self.with(space, gone, |map, ctx| {
+            map.detached(address, stamp, ctx);
         });
         let youngest = self.detachments.entry((space, address)).or_default();
         *youngest = stamp.max(*youngest);
@@ -120,13 +120,13 @@ impl Spaces {
         let before = self.detachments.len();
         self.detachments.retain(|_, stamp| *stamp > half);
         let dropped = before.saturating_sub(self.detachments.len()) as u64;
-        self.oddities.holes_dropped = self.oddities.holes_dropped.saturating_add(dropped);
+        self.anomalies.holes_dropped = self.anomalies.holes_dropped.saturating_add(dropped);
     }
 
     /// The end of an address space: exec, or the exit of its last process. What ends with it is not
     /// reported as gone, now or when it comes late: nobody released it.
     pub fn died(&mut self, space: SpaceId, stamp: Stamp) {
-        self.with(space, &mut |_| (), |cover, desk| cover.died(stamp, desk));
+        self.with(space, &mut |_| (), |map, ctx| map.died(stamp, ctx));
     }
 
     /// Remembers where memory was acquired; the acquisition, and what was known before. `None`
@@ -136,63 +136,61 @@ impl Spaces {
         id: MappingId,
         stack: StackId,
     ) -> Option<(Mapped, Option<StackId>)> {
-        self.covers.get_mut(&id.space)?.attribute(id, stack)
+        self.maps.get_mut(&id.space)?.attribute(id, stack)
     }
 
     /// The kernel shows nothing of this acquisition in this range any more: drops it there. This is
     /// not a release: there is no hole, and no time where it is reported as gone.
     pub fn refute(&mut self, id: MappingId, range: Range, gone: &mut dyn FnMut(Gone)) {
-        self.with(id.space, gone, |cover, desk| cover.refute(id, range, desk));
+        self.with(id.space, gone, |map, ctx| map.refute(id, range, ctx));
     }
 
     fn with(
         &mut self,
         space: SpaceId,
         gone: &mut dyn FnMut(Gone),
-        act: impl FnOnce(&mut Cover, &mut Desk<'_>),
+        act: impl FnOnce(&mut IntervalMap, &mut ApplyCtx<'_>),
     ) {
         let Self {
-            covers,
+            maps,
             pieces,
-            oddities,
+            anomalies,
             detachments: _,
         } = self;
-        let cover = covers.entry(space).or_insert_with(|| Cover::new(space));
-        let mut desk = Desk {
+        let map = maps.entry(space).or_insert_with(|| IntervalMap::new(space));
+        let mut ctx = ApplyCtx {
             total: pieces,
-            oddities,
+            anomalies,
             gone,
         };
-        act(cover, &mut desk);
-        if cover.cells.is_empty() {
-            covers.remove(&space);
+        act(map, &mut ctx);
+        if map.cells.is_empty() {
+            maps.remove(&space);
         }
     }
 
     /// Whether anything is known of a part of a range, be it only that it was released.
     pub fn knows(&self, space: SpaceId, range: Range) -> bool {
-        let cover = self.covers.get(&space);
-        cover.is_some_and(|cover| cover.cells.within(range).next().is_some())
+        let map = self.maps.get(&space);
+        map.is_some_and(|map| map.cells.within(range).next().is_some())
     }
 
     /// Whether a part of a range was released after this, by a record that came first.
     pub fn was_released(&self, space: SpaceId, range: Range, stamp: Stamp) -> bool {
-        let cover = self.covers.get(&space);
-        let mut cells = cover
-            .into_iter()
-            .flat_map(|cover| cover.cells.within(range));
+        let map = self.maps.get(&space);
+        let mut cells = map.into_iter().flat_map(|map| map.cells.within(range));
         cells.any(|(_, cell)| cell.is_hole() && cell.stamp >= stamp)
     }
 
     /// What is left in a space, by address.
-    pub fn pieces(&self, space: SpaceId) -> impl Iterator<Item = Piece> {
-        let cover = self.covers.get(&space).into_iter();
-        cover.flat_map(Cover::pieces)
+    pub fn pieces(&self, space: SpaceId) -> impl Iterator<Item = HeldRange> {
+        let map = self.maps.get(&space).into_iter();
+        map.flat_map(IntervalMap::pieces)
     }
 
     /// What is left in all spaces; in no order of spaces.
-    pub fn all(&self) -> impl Iterator<Item = Piece> {
-        self.covers.values().flat_map(Cover::pieces)
+    pub fn all(&self) -> impl Iterator<Item = HeldRange> {
+        self.maps.values().flat_map(IntervalMap::pieces)
     }
 
     /// How many bytes are left in a space.
@@ -209,18 +207,18 @@ impl Spaces {
     /// Forgets what is only kept for records that are older and come later. Nothing older than
     /// `cutoff` may come after this.
     pub fn forget_holes(&mut self, cutoff: Stamp) {
-        self.covers.retain(|_, cover| {
-            cover.cells.forget_holes(cutoff);
-            !cover.cells.is_empty()
+        self.maps.retain(|_, map| {
+            map.cells.forget_holes(cutoff);
+            !map.cells.is_empty()
         });
         self.detachments.retain(|_, stamp| *stamp >= cutoff);
-        super::give_back(&mut self.covers);
+        super::give_back(&mut self.maps);
         super::give_back(&mut self.detachments);
     }
 
     /// State that a soak test watches: pieces, holes and detachments.
     pub fn state_count(&self) -> usize {
-        let holes = self.covers.values().map(|cover| cover.cells.holes());
+        let holes = self.maps.values().map(|map| map.cells.holes());
         holes.fold(
             self.pieces.saturating_add(self.detachments.len()),
             usize::saturating_add,

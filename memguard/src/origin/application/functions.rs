@@ -54,8 +54,10 @@ const OTHER_ALLOCATORS: &str =
 /// Functions of jemalloc's that call `mmap`, where it is linked without its prefix.
 const PAGES: &[&str] = &["pages_map os_pages_map extent_alloc_mmap"];
 
-/// Likewise of Go's, down to the system call.
-const GO_ALLOCATOR: &str = "runtime.mallocgc runtime.(*mheap) runtime.persistentalloc runtime.sys";
+/// Likewise of Go's, down to the system call; the last is what its runtime calls instead where it
+/// is linked with C, on a stack that ends there.
+const GO_ALLOCATOR: &str =
+    "runtime.mallocgc runtime.(*mheap) runtime.persistentalloc runtime.sys x_cgo_mmap";
 
 /// The C library's functions that acquire something, or are between those and their callers,
 /// without the underscores before and the `64` and `_nocancel` behind their names. In a static
@@ -201,6 +203,18 @@ pub(super) fn owner_in_static_program(function: &str) -> Option<Owner> {
 pub(super) fn is_internal(function: &str) -> bool {
     let name = function.trim_start_matches('_');
     words(C_LIBRARY_INTERNAL).any(|function| function == name)
+}
+
+/// Whether a function of Go's standard packages, or the type that it belongs to, is one that others
+/// may use: `net/http.(*Transport).dialConn`, `net.Dial`.
+pub(super) fn is_public_in_go(function: &str) -> bool {
+    let name = function.rsplit('/').next().unwrap_or(function);
+    let Some((_, name)) = name.split_once('.') else {
+        return false;
+    };
+    let name = name.trim_start_matches(['(', '*']);
+    let public = name.starts_with(|first: char| first.is_ascii_uppercase());
+    public && owner_by_package(function) == Some(Owner::Language)
 }
 
 /// By the package, for functions of Go: `net/http.(*Client).Do`.

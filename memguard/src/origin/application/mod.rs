@@ -38,13 +38,19 @@ enum Owner {
 /// library's is an interpreter's: every handle that its scripts acquire has this same place.
 ///
 /// Of a whole stack at least one frame is marked: if there is no frame of the program, then the
-/// first of an interpreter, else of a language's library, else the outermost of the C library.
+/// first of an interpreter, else of a language's library, else the outermost of the C library. Of
+/// Go's library it is the outermost that its users know: what a library does in a goroutine of its
+/// own has no frame of the program on its stack.
 /// Where a stack ends early, the program's frames may be in the part that is missing, and a
-/// library's are not taken for them.
+/// library's are not taken for them, but for those of Go's packages, which say more than the call.
 pub fn mark(frames: &mut [NamedFrame], is_whole: bool) -> Option<&'static str> {
     let owners = owners(frames);
     let is_own = |owner: &Owner| matches!(owner, Owner::Program | Owner::Interpreter(_));
-    let place = place(&owners).filter(|place| is_whole || owners.get(*place).is_some_and(is_own));
+    let has_own = owners.iter().any(is_own);
+    let known = public_of_go(frames, &owners).filter(|_| !has_own);
+    let first = place(&owners);
+    let first = first.filter(|place| is_whole || owners.get(*place).is_some_and(is_own));
+    let place = known.or(first);
     for (at, (frame, owner)) in frames.iter_mut().zip(&owners).enumerate() {
         frame.application = *owner == Owner::Program || Some(at) == place;
     }
@@ -77,6 +83,16 @@ pub fn brief(frame: &NamedFrame) -> String {
         Some(place) => format!("{function} ({place})"),
         None => function.to_owned(),
     }
+}
+
+/// The outermost frame of Go's library that its users know.
+fn public_of_go(frames: &[NamedFrame], owners: &[Owner]) -> Option<usize> {
+    let is_public = |frame: &NamedFrame| {
+        let name = frame.function.as_deref();
+        name.is_some_and(functions::is_public_in_go)
+    };
+    let mut both = frames.iter().zip(owners);
+    both.rposition(|(frame, owner)| *owner == Owner::Language && is_public(frame))
 }
 
 /// The innermost frame worth telling of.

@@ -272,9 +272,10 @@ fn there_is_always_a_place() {
         at(APP, "syscall.Syscall"),
         at(APP, "net.(*sysDialer).dialTCP"),
         at(APP, "net/http.(*Transport).dialConn"),
+        at(APP, "net/http.newTransport"),
         at(APP, "runtime.goexit"),
     ];
-    check(&stack, &[1], None);
+    check(&stack, &[2], None);
     check(
         &[at(LIBC, "mmap"), at(LIBC, "sysmalloc"), at(LIBC, "malloc")],
         &[2],

@@ -6,17 +6,17 @@ use std::{fs::File, io, mem::size_of, ops::Range, os::unix::fs::FileExt as _, sy
 use object::{
     LittleEndian as LE,
     elf::{
-        ELFCLASS64, ELFDATA2LSB, ELFMAG, EM_X86_64, FileHeader64, NT_GNU_BUILD_ID, PF_X,
-        PT_GNU_EH_FRAME, PT_LOAD, PT_NOTE, ProgramHeader64, SHF_COMPRESSED, SHT_NOBITS,
+        ELF_NOTE_GNU, ELFCLASS64, ELFDATA2LSB, ELFMAG, EM_X86_64, FileHeader64, NT_GNU_BUILD_ID,
+        PF_X, PT_GNU_EH_FRAME, PT_LOAD, PT_NOTE, ProgramHeader64, SHF_COMPRESSED, SHT_NOBITS,
         SectionHeader64,
     },
     pod::{self, Pod},
+    read::elf::NoteIterator,
 };
 
 use super::{
-    cursor::Cursor,
-    entry::{Kind, Section},
-    index::{Header, Index},
+    cfi::{Format, FrameSection},
+    index::{FrameIndex, Header},
 };
 use crate::model::origin::BuildId;
 
@@ -33,7 +33,7 @@ const SECTIONS: u16 = 16 * 1024;
 
 /// Why a file is of no use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(in crate::origin) enum Fault {
+pub(in crate::origin) enum ImageError {
     #[error("not an ELF file")]
     NotElf,
     #[error("not a program for 64-bit x86")]
@@ -52,7 +52,7 @@ pub(in crate::origin) enum Fault {
     Unreadable(io::ErrorKind),
 }
 
-impl From<io::Error> for Fault {
+impl From<io::Error> for ImageError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::UnexpectedEof => Self::Damaged,
@@ -70,10 +70,10 @@ pub(super) enum Bytes {
 }
 
 impl Bytes {
-    fn fill(&self, offset: u64, place: &mut [u8]) -> Result<(), Fault> {
+    fn fill(&self, offset: u64, place: &mut [u8]) -> Result<(), ImageError> {
         match self {
             Self::Memory(bytes) => {
-                let part = part(bytes, offset, place.len()).ok_or(Fault::Damaged)?;
+                let part = part(bytes, offset, place.len()).ok_or(ImageError::Damaged)?;
                 place.copy_from_slice(part);
             }
             Self::File(file) => file.read_exact_at(place, offset)?,
@@ -82,17 +82,17 @@ impl Bytes {
     }
 
     /// `length` bytes. Memory is asked for only where the file has that many.
-    fn read(&self, offset: u64, length: u64) -> Result<Vec<u8>, Fault> {
-        let end = offset.checked_add(length).ok_or(Fault::Damaged)?;
+    fn read(&self, offset: u64, length: u64) -> Result<Vec<u8>, ImageError> {
+        let end = offset.checked_add(length).ok_or(ImageError::Damaged)?;
         if self.length()? < end {
-            return Err(Fault::Damaged);
+            return Err(ImageError::Damaged);
         }
         let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
         self.fill(offset, &mut bytes)?;
         Ok(bytes)
     }
 
-    fn length(&self) -> Result<u64, Fault> {
+    fn length(&self) -> Result<u64, ImageError> {
         Ok(match self {
             Self::Memory(bytes) => bytes.len() as u64,
             Self::File(file) => file.metadata()?.len(),
@@ -100,14 +100,14 @@ impl Bytes {
     }
 
     /// A table of `count` structures, in memory that is aligned for them.
-    fn table<T: Pod + Copy>(&self, offset: u64, count: u16) -> Result<Vec<T>, Fault> {
+    fn table<T: Pod + Copy>(&self, offset: u64, count: u16) -> Result<Vec<T>, ImageError> {
         let length = usize::from(count) * size_of::<T>();
         let mut words = vec![0_u64; length.div_ceil(8)];
         let bytes = pod::bytes_of_slice_mut(&mut words);
-        let bytes = bytes.get_mut(..length).ok_or(Fault::Damaged)?;
+        let bytes = bytes.get_mut(..length).ok_or(ImageError::Damaged)?;
         self.fill(offset, bytes)?;
         let table = pod::slice_from_bytes(bytes, count.into()).ok();
-        let (table, _) = table.ok_or(Fault::Damaged)?;
+        let (table, _) = table.ok_or(ImageError::Damaged)?;
         Ok(table.to_vec())
     }
 }
@@ -119,7 +119,7 @@ fn part(bytes: &[u8], offset: u64, length: usize) -> Option<&[u8]> {
 
 /// A part of the file that is loaded.
 #[derive(Clone, Debug)]
-struct Segment {
+struct LoadSegment {
     /// Where in the file.
     file: Range<u64>,
     /// Where its first byte is loaded, as the headers count.
@@ -127,7 +127,7 @@ struct Segment {
     executable: bool,
 }
 
-impl Segment {
+impl LoadSegment {
     fn loaded(header: &ProgramHeader64<LE>) -> Option<Self> {
         let start = header.p_offset.get(LE);
         let end = start.checked_add(header.p_filesz.get(LE))?;
@@ -159,7 +159,7 @@ impl Segment {
 #[derive(Debug)]
 pub(super) struct Elf {
     bytes: Bytes,
-    segments: Box<[Segment]>,
+    segments: Box<[LoadSegment]>,
     /// Where `.eh_frame_hdr` is: address, place in the file.
     header: Option<(u64, Range<u64>)>,
     sections: Box<[SectionHeader64<LE>]>,
@@ -172,14 +172,14 @@ pub(super) struct Elf {
 }
 
 impl Elf {
-    pub(super) fn parse(bytes: Bytes) -> Result<Self, Fault> {
+    pub(super) fn parse(bytes: Bytes) -> Result<Self, ImageError> {
         let header = bytes.table::<FileHeader64<LE>>(0, 1);
         let header = match &header {
             Ok(header) => header.first(),
-            Err(Fault::Damaged) => None,
+            Err(ImageError::Damaged) => None,
             Err(fault) => return Err(*fault),
         };
-        let header = header.ok_or(Fault::NotElf)?;
+        let header = header.ok_or(ImageError::NotElf)?;
         check(header)?;
         let count = header.e_phnum.get(LE).min(SEGMENTS);
         let programs: Vec<ProgramHeader64<LE>> = bytes.table(header.e_phoff.get(LE), count)?;
@@ -194,7 +194,7 @@ impl Elf {
         });
         let (sections, names) = sections(&bytes, header).unwrap_or_default();
         Ok(Self {
-            segments: of_type(PT_LOAD).filter_map(Segment::loaded).collect(),
+            segments: of_type(PT_LOAD).filter_map(LoadSegment::loaded).collect(),
             header: of_type(PT_GNU_EH_FRAME).find_map(place),
             sections,
             names,
@@ -231,25 +231,28 @@ impl Elf {
     }
 
     /// `.eh_frame`, found through the header that the dynamic loader uses, else by its name.
-    pub(super) fn eh_frame(&self) -> Option<Index> {
-        let header = self.header.as_ref().and_then(|(address, place)| {
-            let length = (place.end - place.start).min(SECTION);
-            let bytes = self.bytes.read(place.start, length).ok()?;
-            Header::parse(*address, bytes.into())
-        });
-        match header {
-            Some(header) => {
-                let (offset, length) = self.extent(header.section)?;
-                let section = self.section(Kind::Eh, header.section, offset, length)?;
-                Some(Index::new(section, Some(header)))
+    pub(super) fn eh_frame(&self) -> Option<FrameIndex> {
+        let header = self.frame_header();
+        match header.as_ref().and_then(Header::section) {
+            Some(address) => {
+                let (offset, length) = self.extent(address)?;
+                let section = self.section(Format::EhFrame, address, offset, length)?;
+                Some(FrameIndex::new(section, header))
             }
-            None => self.named(Kind::Eh, b".eh_frame"),
+            None => self.named(Format::EhFrame, b".eh_frame\0"),
         }
     }
 
     /// `.debug_frame`, where it is not compressed.
-    pub(super) fn debug_frame(&self) -> Option<Index> {
-        self.named(Kind::Debug, b".debug_frame")
+    pub(super) fn debug_frame(&self) -> Option<FrameIndex> {
+        self.named(Format::DebugFrame, b".debug_frame\0")
+    }
+
+    fn frame_header(&self) -> Option<Header> {
+        let (address, place) = self.header.as_ref()?;
+        let length = (place.end - place.start).min(SECTION);
+        let bytes = self.bytes.read(place.start, length).ok()?;
+        Some(Header::new(*address, bytes.into()))
     }
 
     /// Place in the file of the section that is loaded at `address`; up to the end of its segment
@@ -264,40 +267,47 @@ impl Elf {
         Some((offset, length))
     }
 
-    fn named(&self, kind: Kind, name: &[u8]) -> Option<Index> {
+    /// A section by its name, which ends with a zero.
+    fn named(&self, format: Format, name: &[u8]) -> Option<FrameIndex> {
         let section = self.sections.iter().find(|section| {
-            let at = section.sh_name.get(LE) as usize;
-            Cursor::new(&self.names, at).text() == Some(name)
+            let names = self.names.get(section.sh_name.get(LE) as usize..);
+            names.is_some_and(|names| names.starts_with(name))
         })?;
         let compressed = section.sh_flags.get(LE) & u64::from(SHF_COMPRESSED) != 0;
         if compressed || section.sh_type.get(LE) == SHT_NOBITS {
             return None;
         }
         let (offset, length) = (section.sh_offset.get(LE), section.sh_size.get(LE));
-        let section = self.section(kind, section.sh_addr.get(LE), offset, length)?;
-        Some(Index::new(section, None))
+        let section = self.section(format, section.sh_addr.get(LE), offset, length)?;
+        Some(FrameIndex::new(section, None))
     }
 
-    fn section(&self, kind: Kind, address: u64, offset: u64, length: u64) -> Option<Section> {
+    fn section(
+        &self,
+        format: Format,
+        address: u64,
+        offset: u64,
+        length: u64,
+    ) -> Option<FrameSection> {
         let bytes = self.bytes.read(offset, length.min(SECTION)).ok()?;
-        Some(Section {
-            kind,
+        Some(FrameSection {
+            format,
             address,
             bytes: bytes.into(),
         })
     }
 }
 
-fn check(header: &FileHeader64<LE>) -> Result<(), Fault> {
+fn check(header: &FileHeader64<LE>) -> Result<(), ImageError> {
     let ident = &header.e_ident;
     if ident.magic != ELFMAG {
-        return Err(Fault::NotElf);
+        return Err(ImageError::NotElf);
     }
     let native = ident.class == ELFCLASS64
         && ident.data == ELFDATA2LSB
         && header.e_machine.get(LE) == EM_X86_64
         && usize::from(header.e_phentsize.get(LE)) == size_of::<ProgramHeader64<LE>>();
-    native.then_some(()).ok_or(Fault::Foreign)
+    native.then_some(()).ok_or(ImageError::Foreign)
 }
 
 fn place(header: &ProgramHeader64<LE>) -> Option<(u64, Range<u64>)> {
@@ -326,24 +336,11 @@ fn sections(bytes: &Bytes, header: &FileHeader64<LE>) -> Option<Sections> {
 /// The build id among notes.
 fn build_id(notes: &[u8], align: u64) -> Option<BuildId> {
     let align = if align == 8 { 8 } else { 4 };
-    let mut cursor = Cursor::new(notes, 0);
-    loop {
-        let (name, description) = (cursor.u32()? as usize, cursor.u32()? as usize);
-        let kind = cursor.u32()?;
-        let name = padded(&mut cursor, name, align)?;
-        let description = padded(&mut cursor, description, align)?;
-        if kind == NT_GNU_BUILD_ID && name == b"GNU\0" {
-            return BuildId::new(description);
+    let mut notes = NoteIterator::<FileHeader64<LE>>::new(LE, align, notes).ok()?;
+    while let Some(note) = notes.next().ok()? {
+        if note.n_type(LE) == NT_GNU_BUILD_ID && note.name() == ELF_NOTE_GNU {
+            return BuildId::new(note.desc());
         }
     }
-}
-
-/// Bytes that are followed by padding, which may be missing at the end.
-fn padded<'a>(cursor: &mut Cursor<'a>, length: usize, align: usize) -> Option<&'a [u8]> {
-    let bytes = cursor.take(length)?;
-    let padding = cursor.at().next_multiple_of(align) - cursor.at();
-    if cursor.take(padding).is_none() {
-        cursor.rest();
-    }
-    Some(bytes)
+    None
 }

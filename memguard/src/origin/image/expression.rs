@@ -1,20 +1,43 @@
-//! Expressions in unwind information: a small stack machine. DWARF 5 section 2.5.
+//! Expressions in call-frame information: a small stack machine. DWARF 5 section 2.5.
 
-use super::cursor::Cursor;
+use gimli::{
+    Encoding, EndianSlice, Evaluation, EvaluationResult, EvaluationStorage, Format, LittleEndian,
+    Piece, Value,
+};
+
+use super::cfi::Bytes;
 
 /// Most values on its stack.
 const DEPTH: usize = 32;
 
 /// Most steps: expressions may jump backwards.
-const STEPS: usize = 256;
+const STEPS: u32 = 256;
+
+/// What call-frame information is written for.
+const ENCODING: Encoding = Encoding {
+    address_size: 8,
+    format: Format::Dwarf32,
+    version: 4,
+};
 
 /// What an expression may ask for.
 pub(in crate::origin) trait Context {
     /// A register by its DWARF number, where it is known.
-    fn register(&self, number: u64) -> Option<u64>;
+    fn register(&self, number: u16) -> Option<u64>;
     /// Eight bytes of memory.
     fn memory(&self, address: u64) -> Option<u64>;
 }
+
+/// What the machine may use; more is an error.
+struct Storage;
+
+impl<'a> EvaluationStorage<Bytes<'a>> for Storage {
+    type Stack = [Value; DEPTH];
+    type ExpressionStack = [(Bytes<'a>, Bytes<'a>); 1];
+    type Result = [Piece<Bytes<'a>>; 1];
+}
+
+type Machine<'a> = Evaluation<Bytes<'a>, Storage>;
 
 /// What an expression comes to; `initial` is on the stack first.
 pub(in crate::origin) fn evaluate(
@@ -22,149 +45,40 @@ pub(in crate::origin) fn evaluate(
     initial: Option<u64>,
     context: &impl Context,
 ) -> Option<u64> {
-    let mut machine = Machine {
-        code: Cursor::new(code, 0),
-        bytes: code,
-        stack: initial.into_iter().collect(),
+    let mut machine = Machine::new_in(EndianSlice::new(code, LittleEndian), ENCODING);
+    machine.set_max_iterations(STEPS);
+    if let Some(initial) = initial {
+        machine.set_initial_value(initial);
+    }
+    let mut state = machine.evaluate().ok()?;
+    while !matches!(state, EvaluationResult::Complete) {
+        state = resume(&mut machine, &state, context)?;
+    }
+    machine.value_result()?.to_u64(u64::MAX).ok()
+}
+
+/// Gives the machine what it waits for; `None` where there is no such thing in this language.
+fn resume<'a>(
+    machine: &mut Machine<'a>,
+    state: &EvaluationResult<Bytes<'a>>,
+    context: &impl Context,
+) -> Option<EvaluationResult<Bytes<'a>>> {
+    let state = match *state {
+        EvaluationResult::RequiresMemory {
+            address,
+            size: 8,
+            space: None,
+            ..
+        } => machine.resume_with_memory(Value::Generic(context.memory(address)?)),
+        EvaluationResult::RequiresRegister { register, .. } => {
+            machine.resume_with_register(Value::Generic(context.register(register.0)?))
+        }
+        EvaluationResult::RequiresRelocatedAddress(address) => {
+            machine.resume_with_relocated_address(address)
+        }
+        _ => return None,
     };
-    for _ in 0..STEPS {
-        if machine.code.is_empty() {
-            return machine.stack.pop();
-        }
-        machine.step(context)?;
-    }
-    None
-}
-
-struct Machine<'a> {
-    code: Cursor<'a>,
-    bytes: &'a [u8],
-    stack: Vec<u64>,
-}
-
-impl Machine<'_> {
-    fn step(&mut self, context: &impl Context) -> Option<()> {
-        let operation = self.code.u8()?;
-        let value = match operation {
-            0x06 => context.memory(self.stack.pop()?)?,
-            0x13 => return self.stack.pop().map(drop),
-            0x16 => return self.swap(),
-            0x17 => return self.rotate(),
-            0x28 => return self.branch(),
-            0x2f => return self.jump(),
-            0x96 => return Some(()),
-            0x12 => self.pick(0)?,
-            0x14 => self.pick(1)?,
-            0x15 => {
-                let depth = self.code.u8()?;
-                self.pick(depth.into())?
-            }
-            0x19 => (self.stack.pop()? as i64).wrapping_abs() as u64,
-            0x1f => self.stack.pop()?.wrapping_neg(),
-            0x20 => !self.stack.pop()?,
-            0x23 => {
-                let addend = self.code.uleb()?;
-                self.stack.pop()?.wrapping_add(addend)
-            }
-            0x70..=0x8f => self.based(u64::from(operation - 0x70), context)?,
-            0x92 => {
-                let register = self.code.uleb()?;
-                self.based(register, context)?
-            }
-            0x1a..=0x1e | 0x21 | 0x22 | 0x24..=0x27 | 0x29..=0x2e => self.binary(operation)?,
-            _ => self.constant(operation)?,
-        };
-        self.push(value)
-    }
-
-    fn push(&mut self, value: u64) -> Option<()> {
-        self.stack.push(value);
-        (self.stack.len() <= DEPTH).then_some(())
-    }
-
-    fn pick(&self, depth: usize) -> Option<u64> {
-        let index = self.stack.len().checked_sub(depth + 1)?;
-        self.stack.get(index).copied()
-    }
-
-    fn swap(&mut self) -> Option<()> {
-        let (first, second) = (self.stack.pop()?, self.stack.pop()?);
-        self.stack.extend([first, second]);
-        Some(())
-    }
-
-    fn rotate(&mut self) -> Option<()> {
-        let index = self.stack.len().checked_sub(3)?;
-        self.stack.get_mut(index..)?.rotate_right(1);
-        Some(())
-    }
-
-    fn based(&mut self, register: u64, context: &impl Context) -> Option<u64> {
-        let offset = self.code.sleb()?;
-        context.register(register)?.checked_add_signed(offset)
-    }
-
-    fn constant(&mut self, operation: u8) -> Option<u64> {
-        let code = &mut self.code;
-        Some(match operation {
-            0x30..=0x4f => u64::from(operation - 0x30),
-            0x03 | 0x0e | 0x0f => code.u64()?,
-            0x08 => code.u8()?.into(),
-            0x09 => code.u8()? as i8 as u64,
-            0x0a => code.u16()?.into(),
-            0x0b => code.u16()? as i16 as u64,
-            0x0c => code.u32()?.into(),
-            0x0d => code.u32()? as i32 as u64,
-            0x10 => code.uleb()?,
-            0x11 => code.sleb()? as u64,
-            _ => return None,
-        })
-    }
-
-    fn binary(&mut self, operation: u8) -> Option<u64> {
-        let (right, left) = (self.stack.pop()?, self.stack.pop()?);
-        let (signed_right, signed_left) = (right as i64, left as i64);
-        let shift = u32::try_from(right).unwrap_or(u32::MAX);
-        Some(match operation {
-            0x1a => left & right,
-            0x1b => signed_left.checked_div(signed_right)? as u64,
-            0x1c => left.wrapping_sub(right),
-            0x1d => left.checked_rem(right)?,
-            0x1e => left.wrapping_mul(right),
-            0x21 => left | right,
-            0x22 => left.wrapping_add(right),
-            0x24 => left.checked_shl(shift).unwrap_or(0),
-            0x25 => left.checked_shr(shift).unwrap_or(0),
-            0x26 => (signed_left >> shift.min(63)) as u64,
-            0x27 => left ^ right,
-            0x29 => u64::from(left == right),
-            0x2a => u64::from(signed_left >= signed_right),
-            0x2b => u64::from(signed_left > signed_right),
-            0x2c => u64::from(signed_left <= signed_right),
-            0x2d => u64::from(signed_left < signed_right),
-            0x2e => u64::from(left != right),
-            _ => return None,
-        })
-    }
-
-    fn branch(&mut self) -> Option<()> {
-        let distance = self.code.u16()? as i16;
-        if self.stack.pop()? == 0 {
-            return Some(());
-        }
-        self.go(distance)
-    }
-
-    fn jump(&mut self) -> Option<()> {
-        let distance = self.code.u16()? as i16;
-        self.go(distance)
-    }
-
-    fn go(&mut self, distance: i16) -> Option<()> {
-        let at = self.code.at().checked_add_signed(distance.into())?;
-        self.code = Cursor::new(self.bytes, at);
-        (at <= self.bytes.len()).then_some(())
-    }
+    state.ok()
 }
 
 #[cfg(test)]
@@ -174,8 +88,8 @@ mod tests {
     struct Sample;
 
     impl Context for Sample {
-        fn register(&self, number: u64) -> Option<u64> {
-            (number < 17).then(|| number * 1000)
+        fn register(&self, number: u16) -> Option<u64> {
+            (number < 17).then(|| u64::from(number) * 1000)
         }
 
         fn memory(&self, address: u64) -> Option<u64> {

@@ -12,7 +12,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::elf::{Bytes, Elf, Fault};
+use super::elf::{Bytes, Elf, ImageError};
 use crate::model::origin::Mapping;
 
 /// File systems that somebody else answers for: FUSE, NFS, Ceph, 9P, AFS, SMB in three versions;
@@ -31,14 +31,14 @@ const DISTANT: [i64; 8] = [
 /// Which file, and which content of it. A build id is not enough: anybody may give a file any, and
 /// would spoil the stacks of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Key {
+pub(super) struct FileKey {
     device: u64,
     inode: u64,
     size: u64,
     modified: (i64, i64),
 }
 
-impl Key {
+impl FileKey {
     fn of(metadata: &Metadata) -> Self {
         Self {
             device: metadata.dev(),
@@ -55,83 +55,85 @@ pub(super) fn find(
     procfs: &Path,
     processes: &[u32],
     mapping: &Mapping,
-) -> Result<(Elf, Key), Fault> {
-    let mut fault = Fault::Gone;
+) -> Result<(Elf, FileKey), ImageError> {
+    let mut error = ImageError::Gone;
     for process in processes {
         let process = procfs.join(process.to_string());
-        for place in [Place::Memory(&process), Place::Root(&process)] {
-            match open(&place, mapping) {
+        for lookup in [Lookup::MapFiles(&process), Lookup::ProcessRoot(&process)] {
+            match open(&lookup, mapping) {
                 Ok(found) => return Ok(found),
-                Err(Fault::Gone) => {}
-                Err(other) => fault = other,
+                Err(ImageError::Gone) => {}
+                Err(other) => error = other,
             }
         }
     }
-    open(&Place::Here, mapping).map_err(|other| match other {
-        Fault::Gone => fault,
+    open(&Lookup::OwnRoot, mapping).map_err(|other| match other {
+        ImageError::Gone => error,
         other => other,
     })
 }
 
 /// Where to look.
-enum Place<'a> {
+enum Lookup<'a> {
     /// `/proc/PID/map_files`: what is mapped there now.
-    Memory(&'a Path),
+    MapFiles(&'a Path),
     /// `/proc/PID/root`: the path, as that process sees it.
-    Root(&'a Path),
+    ProcessRoot(&'a Path),
     /// The path, as memguard sees it.
-    Here,
+    OwnRoot,
 }
 
-impl Place<'_> {
+impl Lookup<'_> {
     /// Opens nothing yet: a device may not like to be opened.
-    fn look(&self, mapping: &Mapping) -> Result<rustix::fd::OwnedFd, Errno> {
+    fn path(&self, mapping: &Mapping) -> Result<rustix::fd::OwnedFd, Errno> {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let path = &*mapping.module.path;
         match self {
-            Self::Memory(process) => {
+            Self::MapFiles(process) => {
                 let name = format!("map_files/{:x}-{:x}", mapping.start, mapping.end);
                 openat(CWD, process.join(name), flags, Mode::empty())
             }
-            Self::Root(process) => {
+            Self::ProcessRoot(process) => {
                 let directory = flags | OFlags::DIRECTORY;
                 let root = openat(CWD, process.join("root"), directory, Mode::empty())?;
                 let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
                 openat2(root, path, flags, Mode::empty(), resolve)
             }
-            Self::Here => openat(CWD, path, flags, Mode::empty()),
+            Self::OwnRoot => openat(CWD, path, flags, Mode::empty()),
         }
     }
 
     /// Whether the file is certainly the mapped one as far as its inode tells. Some file systems
     /// number their devices differently in mappings, so the kernel's own link need not agree.
     fn agrees(&self, metadata: &Metadata, mapping: &Mapping) -> bool {
-        let device = metadata.dev() == mapping.device || matches!(self, Self::Memory(_));
+        let device = metadata.dev() == mapping.device || matches!(self, Self::MapFiles(_));
         device && metadata.ino() == mapping.inode
     }
 }
 
-fn open(place: &Place<'_>, mapping: &Mapping) -> Result<(Elf, Key), Fault> {
-    let found = place.look(mapping).map_err(|errno| match errno {
-        Errno::NOENT | Errno::SRCH | Errno::NOTDIR | Errno::ACCESS | Errno::PERM => Fault::Gone,
+fn open(lookup: &Lookup<'_>, mapping: &Mapping) -> Result<(Elf, FileKey), ImageError> {
+    let found = lookup.path(mapping).map_err(|errno| match errno {
+        Errno::NOENT | Errno::SRCH | Errno::NOTDIR | Errno::ACCESS | Errno::PERM => {
+            ImageError::Gone
+        }
         other => io::Error::from(other).into(),
     })?;
     let metadata = stat(&found)?;
     if !metadata.is_file() {
-        return Err(Fault::NotRegular);
+        return Err(ImageError::NotRegular);
     }
     let known = mapping.module.build_id;
-    if known.is_none() && !place.agrees(&metadata, mapping) {
-        return Err(Fault::Replaced);
+    if known.is_none() && !lookup.agrees(&metadata, mapping) {
+        return Err(ImageError::Replaced);
     }
     let file = reopen(&found)?;
     let distant = fstatfs(&file).is_ok_and(|system| DISTANT.contains(&system.f_type));
     let mut elf = Elf::parse(Bytes::File(file))?;
     elf.distant = distant;
     if known.is_some() && elf.build_id != known {
-        return Err(Fault::Replaced);
+        return Err(ImageError::Replaced);
     }
-    Ok((elf, Key::of(&metadata)))
+    Ok((elf, FileKey::of(&metadata)))
 }
 
 fn stat(found: &rustix::fd::OwnedFd) -> io::Result<Metadata> {

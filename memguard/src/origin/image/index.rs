@@ -1,118 +1,99 @@
-//! Which entry of a section is about an address.
+//! Finds the entry for an address, by the linker's table or one that was made here.
 
 use std::{ops::Range, sync::Arc};
 
+use gimli::{BaseAddresses, EhFrameHdr, EndianSlice, LittleEndian, ParsedEhFrameHdr};
+
 use super::{
-    cursor::Cursor,
-    entry::{Entry, Section, pointer},
+    cfi::{Bytes, Entry, FrameSection, Listed, range},
     row::Row,
 };
 
-/// Most entries that are listed where the file has no list of its own.
-const ENTRIES: usize = 1 << 20;
+/// Bytes of an address.
+const ADDRESS: u8 = 8;
 
-/// A section and the way into it.
+/// A section with call-frame information, and the way into it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Index {
-    section: Section,
-    order: Order,
+pub(super) struct FrameIndex {
+    section: FrameSection,
+    table: Table,
 }
 
+/// Where the entries are, by the address of their functions.
 #[derive(Debug, PartialEq, Eq)]
-enum Order {
-    /// The linker's, in `.eh_frame_hdr`.
-    Linked(Linked),
-    /// Start, end and offset of every entry, by start.
-    Listed(Box<[(u64, u64, u32)]>),
+enum Table {
+    /// The linker's.
+    Linked(Header),
+    /// Made by reading all entries.
+    Listed(Box<[Listed]>),
 }
 
-/// Pairs of addresses, each relative to the header's, 4 bytes signed: of code, and of its entry.
-#[derive(Debug, PartialEq, Eq)]
-struct Linked {
-    header: u64,
-    bytes: Arc<[u8]>,
-    table: Range<usize>,
-}
-
-/// Bytes of a pair.
-const PAIR: usize = 8;
-
-/// How the table of pairs is encoded by every linker: `DW_EH_PE_datarel | DW_EH_PE_sdata4`.
-const PAIRS: u8 = 0x3b;
-
-/// What `.eh_frame_hdr` says.
-#[derive(Debug, PartialEq, Eq)]
+/// `.eh_frame_hdr`. LSB 5.0 Core 10.6.2.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Header {
-    /// Where `.eh_frame` is loaded.
-    pub(super) section: u64,
-    linked: Option<Linked>,
+    /// Where it is loaded.
+    address: u64,
+    bytes: Arc<[u8]>,
 }
 
 impl Header {
-    /// `bytes` are loaded at `address`. LSB 5.0 Core 10.6.2.
-    pub(super) fn parse(address: u64, bytes: Arc<[u8]>) -> Option<Self> {
-        let mut cursor = Cursor::new(&bytes, 0);
-        let [1, to_section, to_count, encoding] = *cursor.take(4)? else {
-            return None;
-        };
-        let mut next = |encoding| {
-            let own = address.wrapping_add(cursor.at() as u64);
-            pointer(&mut cursor, encoding, own, Some(address))
-        };
-        let section = next(to_section)?;
-        let count = next(to_count).unwrap_or(0);
-        let table = table(cursor.at(), count, bytes.len()).filter(|_| encoding == PAIRS);
-        let linked = table.map(|table| Linked {
-            header: address,
-            bytes,
-            table,
-        });
-        Some(Self { section, linked })
+    pub(super) fn new(address: u64, bytes: Arc<[u8]>) -> Self {
+        Self { address, bytes }
     }
-}
 
-/// As many whole pairs as there are.
-fn table(start: usize, count: u64, length: usize) -> Option<Range<usize>> {
-    let room = length.checked_sub(start)? / PAIR;
-    let count = usize::try_from(count).ok()?.min(room);
-    (count > 0).then(|| start..start + count * PAIR)
-}
+    /// Where `.eh_frame` is loaded.
+    pub(super) fn section(&self) -> Option<u64> {
+        self.parse()?.eh_frame_ptr().direct().ok()
+    }
 
-impl Linked {
-    /// Offset in a section at `section` of the last entry that begins at or before `address`.
+    /// Whether there is a table, and none of its entries lies behind its end.
+    fn has_table(&self) -> bool {
+        let Some(parsed) = self.parse() else {
+            return false;
+        };
+        let bases = self.bases();
+        parsed.table().is_some_and(|table| {
+            let (count, _) = table.iter(&bases).size_hint();
+            count <= self.bytes.len() && table.lookup(u64::MAX, &bases).is_ok()
+        })
+    }
+
+    /// Offset in a section at `section` of the entry that may be about an address.
     fn find(&self, address: u64, section: u64) -> Option<usize> {
-        let table = self.bytes.get(self.table.clone())?;
-        let (pairs, _) = table.as_chunks::<PAIR>();
-        let behind = pairs.partition_point(|pair| self.pair(*pair).0 <= address);
-        let (_, entry) = self.pair(*pairs.get(behind.checked_sub(1)?)?);
-        usize::try_from(entry.checked_sub(section)?).ok()
+        let parsed = self.parse()?;
+        let entry = parsed.table()?.lookup(address, &self.bases()).ok()?;
+        let offset = entry.direct().ok()?.checked_sub(section)?;
+        usize::try_from(offset).ok()
     }
 
-    fn pair(&self, pair: [u8; PAIR]) -> (u64, u64) {
-        let both = u64::from_le_bytes(pair);
-        let absolute = |distance: i32| self.header.wrapping_add(i64::from(distance) as u64);
-        (absolute(both as i32), absolute((both >> 32) as i32))
+    fn parse(&self) -> Option<ParsedEhFrameHdr<Bytes<'_>>> {
+        let bytes = EndianSlice::new(&self.bytes, LittleEndian);
+        EhFrameHdr::from(bytes).parse(&self.bases(), ADDRESS).ok()
+    }
+
+    fn bases(&self) -> BaseAddresses {
+        BaseAddresses::default().set_eh_frame_hdr(self.address)
     }
 }
 
-impl Index {
-    /// With the file's own list where it has one.
-    pub(super) fn new(section: Section, header: Option<Header>) -> Self {
-        let order = match header.and_then(|header| header.linked) {
-            Some(linked) => Order::Linked(linked),
-            None => Order::Listed(list(&section)),
+impl FrameIndex {
+    /// With the file's own table where it has one.
+    pub(super) fn new(section: FrameSection, header: Option<Header>) -> Self {
+        let table = match header.filter(Header::has_table) {
+            Some(header) => Table::Linked(header),
+            None => Table::Listed(section.list()),
         };
-        Self { section, order }
+        Self { section, table }
     }
 
     /// How an address is unwound; `None` where nothing is said about it.
     pub(super) fn row(&self, address: u64) -> Option<Row> {
-        Row::of(&self.entry(address)?, address)
+        self.section.row(&self.entry(address)?, address)
     }
 
     /// Begin and end of the code that one entry is about.
     pub(super) fn function(&self, address: u64) -> Option<Range<u64>> {
-        Some(self.entry(address)?.range)
+        self.entry(address).as_ref().map(range)
     }
 
     /// Whether an address lies in a function that begins exactly at `start`.
@@ -122,34 +103,30 @@ impl Index {
     }
 
     fn entry(&self, address: u64) -> Option<Entry<'_>> {
-        let offset = match &self.order {
-            Order::Linked(linked) => linked.find(address, self.section.address)?,
-            Order::Listed(list) => {
+        let offset = match &self.table {
+            Table::Linked(header) => header.find(address, self.section.address)?,
+            Table::Listed(list) => {
                 let behind = list.partition_point(|&(start, ..)| start <= address);
                 let (_, _, offset) = *list.get(behind.checked_sub(1)?)?;
                 usize::try_from(offset).ok()?
             }
         };
         let entry = self.section.entry(offset)?;
-        entry.range.contains(&address).then_some(entry)
+        range(&entry).contains(&address).then_some(entry)
+    }
+
+    /// Whether the file had a table.
+    #[cfg(test)]
+    pub(super) fn is_linked(&self) -> bool {
+        matches!(self.table, Table::Linked(_))
     }
 
     /// Memory that it takes.
     pub(super) fn bytes(&self) -> usize {
-        let order = match &self.order {
-            Order::Linked(linked) => linked.bytes.len(),
-            Order::Listed(list) => size_of_val::<[_]>(list),
+        let table = match &self.table {
+            Table::Linked(header) => header.bytes.len(),
+            Table::Listed(list) => size_of_val::<[_]>(list),
         };
-        self.section.bytes.len() + order
+        self.section.bytes.len() + table
     }
-}
-
-fn list(section: &Section) -> Box<[(u64, u64, u32)]> {
-    let entries = section.offsets().take(ENTRIES).filter_map(|offset| {
-        let Range { start, end } = section.entry(offset)?.range;
-        Some((start, end, u32::try_from(offset).ok()?))
-    });
-    let mut list: Vec<_> = entries.filter(|(start, end, _)| start < end).collect();
-    list.sort_unstable();
-    list.into()
 }

@@ -1,12 +1,12 @@
 //! What is read of the files that code is run from, once for all processes that run it.
 //!
 //! `file` finds the file of a mapping, `elf` reads its parts, `index` finds the entry of
-//! `.eh_frame` that is about an address, `entry` and `row` read it, `expression` computes what
-//! some of them say. Files are untrusted: everything read is bounded, nothing is indexed unchecked.
+//! `.eh_frame` that is about an address, `cfi` and `row` have gimli read it, `expression` computes
+//! what some of them say. Files are untrusted: everything read is bounded, nothing is indexed
+//! unchecked.
 
-mod cursor;
+mod cfi;
 mod elf;
-mod entry;
 mod expression;
 mod file;
 mod index;
@@ -19,9 +19,9 @@ mod tests;
 
 use std::{fs::File, ops::Range, sync::Arc};
 
-use self::{elf::Elf, index::Index};
+use self::{elf::Elf, index::FrameIndex};
 pub(super) use self::{
-    elf::Fault,
+    elf::ImageError,
     expression::{Context, evaluate},
     row::{Cfa, Row, Saved, register},
     store::{ImageId, Images},
@@ -39,9 +39,9 @@ const JUMPS: usize = 4;
 #[derive(Debug)]
 pub(super) struct Image {
     elf: Elf,
-    eh_frame: Option<Arc<Index>>,
+    eh_frame: Option<Arc<FrameIndex>>,
     /// For what `.eh_frame` does not speak of: programs of Go have nothing else.
-    debug_frame: Option<Index>,
+    debug_frame: Option<FrameIndex>,
 }
 
 impl Image {
@@ -54,13 +54,13 @@ impl Image {
     }
 
     /// Of a file.
-    pub(super) fn read(file: File) -> Result<Self, Fault> {
+    pub(super) fn read(file: File) -> Result<Self, ImageError> {
         Elf::parse(elf::Bytes::File(file)).map(Self::new)
     }
 
     /// Of a file in memory.
     #[cfg(test)]
-    pub(super) fn of(bytes: Vec<u8>) -> Result<Self, Fault> {
+    pub(super) fn of(bytes: Vec<u8>) -> Result<Self, ImageError> {
         let elf = Elf::parse(elf::Bytes::Memory(bytes.into()))?;
         Ok(Self::new(elf))
     }
@@ -77,7 +77,7 @@ impl Image {
 
     /// How the code at an address is unwound, where somebody says.
     pub(super) fn row(&self, address: u64) -> Option<Row> {
-        let row = |index: &Index| index.row(address);
+        let row = |index: &FrameIndex| index.row(address);
         self.eh_frame
             .as_deref()
             .and_then(row)
@@ -86,7 +86,7 @@ impl Image {
 
     /// The function around an address, where unwind information tells its bounds.
     pub(super) fn function(&self, address: u64) -> Option<Range<u64>> {
-        let function = |index: &Index| index.function(address);
+        let function = |index: &FrameIndex| index.function(address);
         self.eh_frame
             .as_deref()
             .and_then(function)
@@ -95,7 +95,7 @@ impl Image {
 
     /// Whether `.eh_frame` says that an address lies in a function that begins exactly at `start`.
     pub(super) fn covers(&self, start: u64, address: u64) -> bool {
-        let covers = |index: &Index| index.covers(start, address);
+        let covers = |index: &FrameIndex| index.covers(start, address);
         self.eh_frame.as_deref().is_some_and(covers)
     }
 
@@ -141,9 +141,9 @@ impl Image {
 
     /// Memory that it takes, its share of what is shared.
     fn bytes(&self) -> usize {
-        let share = |index: &Arc<Index>| index.bytes() / Arc::strong_count(index);
+        let share = |index: &Arc<FrameIndex>| index.bytes() / Arc::strong_count(index);
         let eh_frame = self.eh_frame.as_ref().map_or(0, share);
-        let debug_frame = self.debug_frame.as_ref().map_or(0, Index::bytes);
+        let debug_frame = self.debug_frame.as_ref().map_or(0, FrameIndex::bytes);
         size_of::<Self>() + eh_frame + debug_frame
     }
 }

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use hashbrown::HashMap;
 
 use super::{
-    super::aside::Aside,
+    super::with_deadline::DeadlineThread,
     Image,
-    elf::{Elf, Fault},
-    file::{self, Key},
+    elf::{Elf, ImageError},
+    file::{self, FileKey},
     vdso,
 };
 use crate::{model::origin::Mapping, source::procfs::maps::VDSO};
@@ -24,7 +24,7 @@ const BYTES: usize = 256 * 1024 * 1024;
 pub(in crate::origin) struct ImageId(u64);
 
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct CachedImage {
     pub(super) image: Image,
     used: u64,
 }
@@ -33,9 +33,9 @@ pub(super) struct Held {
 #[derive(Debug)]
 pub(in crate::origin) struct Images {
     procfs: PathBuf,
-    aside: Aside,
-    pub(super) held: HashMap<ImageId, Held>,
-    keys: HashMap<Key, ImageId>,
+    files: DeadlineThread,
+    pub(super) held: HashMap<ImageId, CachedImage>,
+    keys: HashMap<FileKey, ImageId>,
     vdso: Option<(ImageId, u64)>,
     next: u64,
     clock: u64,
@@ -48,7 +48,7 @@ impl Images {
     pub(in crate::origin) fn new(procfs: PathBuf) -> Self {
         Self {
             procfs,
-            aside: Aside::new(),
+            files: DeadlineThread::new(),
             held: HashMap::new(),
             keys: HashMap::new(),
             vdso: None,
@@ -73,7 +73,7 @@ impl Images {
         &mut self,
         mapping: &Mapping,
         processes: &[u32],
-    ) -> Result<ImageId, Fault> {
+    ) -> Result<ImageId, ImageError> {
         if &*mapping.module.path == VDSO {
             return self.load_vdso(mapping);
         }
@@ -84,21 +84,23 @@ impl Images {
         }
     }
 
-    fn find(&self, key: &Key) -> Option<ImageId> {
+    fn find(&self, key: &FileKey) -> Option<ImageId> {
         let id = self.keys.get(key)?;
         self.held.contains_key(id).then_some(*id)
     }
 
-    fn open(&mut self, mapping: &Mapping, processes: &[u32]) -> Result<(Elf, Key), Fault> {
+    fn open(&mut self, mapping: &Mapping, processes: &[u32]) -> Result<(Elf, FileKey), ImageError> {
         let (procfs, mapping) = (self.procfs.clone(), mapping.clone());
         let processes = processes.to_vec();
         let find = move || file::find(&procfs, &processes, &mapping);
-        self.aside.run(find).unwrap_or(Err(Fault::Late))
+        self.files
+            .with_deadline(find)
+            .unwrap_or(Err(ImageError::Late))
     }
 
-    fn read(&mut self, key: Key, elf: Elf) -> Result<ImageId, Fault> {
-        let image = self.aside.run(move || Image::new(elf));
-        let mut image = image.ok_or(Fault::Late)?;
+    fn read(&mut self, key: FileKey, elf: Elf) -> Result<ImageId, ImageError> {
+        let image = self.files.with_deadline(move || Image::new(elf));
+        let mut image = image.ok_or(ImageError::Late)?;
         for held in self.held.values() {
             image.share(&held.image);
         }
@@ -112,22 +114,22 @@ impl Images {
         self.next += 1;
         self.clock += 1;
         let used = self.clock;
-        self.held.insert(id, Held { image, used });
+        self.held.insert(id, CachedImage { image, used });
         self.shrink(id);
         id
     }
 
-    fn load_vdso(&mut self, mapping: &Mapping) -> Result<ImageId, Fault> {
+    fn load_vdso(&mut self, mapping: &Mapping) -> Result<ImageId, ImageError> {
         let known = self.vdso.filter(|(id, _)| self.held.contains_key(id));
         let (id, length) = match known {
             Some(known) => known,
             None => self.read_vdso()?,
         };
         let same = mapping.end - mapping.start == length;
-        same.then_some(id).ok_or(Fault::Foreign)
+        same.then_some(id).ok_or(ImageError::Foreign)
     }
 
-    fn read_vdso(&mut self) -> Result<(ImageId, u64), Fault> {
+    fn read_vdso(&mut self) -> Result<(ImageId, u64), ImageError> {
         let (elf, length) = vdso::read()?;
         let id = self.add(Image::new(elf));
         Ok(*self.vdso.insert((id, length)))
@@ -135,7 +137,7 @@ impl Images {
 
     /// Makes room, but not by what is needed now.
     fn shrink(&mut self, needed: ImageId) {
-        let bytes = |held: &Held| held.image.bytes();
+        let bytes = |held: &CachedImage| held.image.bytes();
         let mut total: usize = self.held.values().map(bytes).sum();
         while self.limit < self.held.len() || BYTES < total {
             let others = self.held.iter().filter(|(id, _)| **id != needed);

@@ -3,19 +3,19 @@
 
 use std::{fs::File, os::unix::fs::FileExt as _};
 
-use super::elf::{Bytes, Elf, Fault};
+use super::elf::{Bytes, Elf, ImageError};
 use crate::source::procfs::{Procfs, maps::VDSO};
 
 /// The most that is read; it has two pages.
 const BYTES: usize = 1 << 20;
 
 /// The image, and how long the mapping is: another one is not of a 64-bit program.
-pub(super) fn read() -> Result<(Elf, u64), Fault> {
+pub(super) fn read() -> Result<(Elf, u64), ImageError> {
     let mappings = Procfs::new("/proc").mappings(std::process::id());
-    let mappings = mappings.ok().ok_or(Fault::Gone)?;
+    let mappings = mappings.ok().ok_or(ImageError::Gone)?;
     let mut mappings = mappings.iter();
     let own = mappings.find(|mapping| &*mapping.module.path == VDSO);
-    let own = own.ok_or(Fault::Gone)?;
+    let own = own.ok_or(ImageError::Gone)?;
     let length = own.end - own.start;
     let mut bytes = vec![0; usize::try_from(length).unwrap_or(BYTES).min(BYTES)];
     File::open("/proc/self/mem")?.read_exact_at(&mut bytes, own.start)?;

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Most processes; beyond it those are forgotten that nobody asked about for longest.
-const PROCESSES: usize = 8192;
+pub(super) const PROCESSES: usize = 8192;
 
 /// How long a process that has ended is kept: windows come up to two seconds after they were
 /// copied, and its children refer to it.

@@ -1,35 +1,33 @@
 //! Names of functions, files and lines for the stacks that are reported.
 //!
-//! The files that names come from belong to the traced processes: they may be broken, endless,
-//! replaced or truncated while they are read, on a file system that never answers. So they are
-//! opened and read by a child process (`child`), which may be killed at any moment (`client`);
-//! this module only says what it wants to know (`places`, `wire`) and remembers what it was told
-//! (`cache`). A file whose reading ended the child, or took too long, is read once more without
-//! its debug information, and if that fails too, not again (`asker`).
+//! The files that names come from belong to the traced processes, and may do harm to whoever opens
+//! or reads them. So that is left to two processes of [`sandbox`](super::sandbox), which may be
+//! killed at any moment (`process`, `client`); this module only says what it wants to know
+//! (`places`, `wire`) and remembers what it was told (`cache`). A file whose reading ended a
+//! process, or took too long, is read once more without its debug information, and if that fails
+//! too, not again (`requests`).
 
-mod asker;
 mod cache;
-mod child;
 mod client;
 mod places;
-mod wire;
+mod process;
+mod requests;
+pub(in crate::origin) mod wire;
 
 use std::{
-    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
-    process::Command,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-pub use self::{asker::Counts, child::child_main};
 use self::{
-    asker::{Asker, Said},
     cache::Cache,
     client::Client,
-    places::{Place, Wanted, place, want},
+    places::{CodeAddress, Wanted, code_address, want},
+    requests::{Reply, SymbolClient},
     wire::{Name, unhex},
 };
+pub use self::{process::Program, requests::Counts};
 use super::application;
 use crate::model::{
     ids::ProcessId,
@@ -45,17 +43,18 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes of names that are remembered, at least; at most twice as many.
 const CACHE_BYTES: usize = 8 << 20;
 
-/// How the arguments of the child begin, NUL after each: by them it is told from what it names.
+/// How the arguments of the two processes begin, NUL after each: by them they are told from what
+/// they name.
 pub const CHILD: &[u8] = b"memguard\0symbolize";
 
 /// Gives names to stacks. Blocks, so it has a thread of its own.
 #[derive(Debug)]
 pub struct Symbolizer {
-    asker: Asker,
-    cache: Cache<Place, Arc<Known>>,
+    client: SymbolClient,
+    cache: Cache<CodeAddress, Arc<Known>>,
 }
 
-/// What the child said of an address.
+/// What was said of an address.
 #[derive(Debug)]
 struct Known {
     names: Vec<Name>,
@@ -65,27 +64,25 @@ struct Known {
 
 impl Known {
     fn bytes(&self) -> usize {
-        size_of::<(Place, Self)>() + self.names.iter().map(Name::bytes).sum::<usize>()
+        size_of::<(CodeAddress, Self)>() + self.names.iter().map(Name::bytes).sum::<usize>()
     }
 }
 
 impl Symbolizer {
     /// `procfs` is where processes are looked up, `/proc` in production.
     pub fn new(procfs: impl Into<PathBuf>) -> Self {
-        let mut command = Command::new("/proc/self/exe");
-        command.arg0("memguard").arg("symbolize");
-        Self::with_command(procfs, command)
+        Self::with_program(procfs, Program::own())
     }
 
-    /// With another way to start the child, for tests.
-    pub fn with_command(procfs: impl Into<PathBuf>, command: Command) -> Self {
-        Self::with_deadline(procfs, command, DEADLINE)
+    /// With another program to start, for tests.
+    pub fn with_program(procfs: impl Into<PathBuf>, program: Program) -> Self {
+        Self::with_deadline(procfs, program, DEADLINE)
     }
 
     /// With another deadline for one file, for tests.
-    pub fn with_deadline(procfs: impl Into<PathBuf>, command: Command, deadline: Duration) -> Self {
+    pub fn with_deadline(procfs: impl Into<PathBuf>, program: Program, deadline: Duration) -> Self {
         Self {
-            asker: Asker::new(procfs.into(), Client::new(command, deadline)),
+            client: SymbolClient::new(procfs.into(), Client::new(program, deadline)),
             cache: Cache::new(CACHE_BYTES),
         }
     }
@@ -107,22 +104,22 @@ impl Symbolizer {
         }
     }
 
-    /// Ends the child until it is needed again: to be called when there was nothing to name for a
-    /// while. It ends by itself too, but then nobody buries it.
+    /// Ends the processes until they are needed again: to be called when there was nothing to name
+    /// for a while. They end by themselves too, but are buried only with the next question.
     pub fn rest(&mut self) {
-        self.asker.rest();
+        self.client.rest();
     }
 
     /// Why the frames of a file have no names, or no lines, where that is so; for people.
     pub fn reason(&self, module: &Module) -> Option<Arc<str>> {
-        self.asker.reasons.get(module).cloned()
+        self.client.reasons.get(module).cloned()
     }
 
     /// What was done so far.
     pub fn counts(&self) -> Counts {
         Counts {
             evicted: self.cache.evicted,
-            ..self.asker.counts
+            ..self.client.counts
         }
     }
 
@@ -132,7 +129,7 @@ impl Symbolizer {
         let mut known = Vec::with_capacity(frames.len());
         let mut wanted = Vec::<Wanted>::new();
         for (at, frame) in frames.iter().enumerate() {
-            let place = place(frame, namespace.as_ref(), process);
+            let place = code_address(frame, namespace.as_ref(), process);
             let weigh = |known: &Arc<Known>| known.bytes();
             let cached = place
                 .as_ref()
@@ -144,9 +141,9 @@ impl Symbolizer {
         }
         let until = Instant::now() + PATIENCE;
         for wanted in wanted.iter().take_while(|_| Instant::now() < until) {
-            let said = self.asker.ask(wanted, process);
-            let found = said
-                .map(|said| self.learn(wanted, said))
+            let reply = self.client.ask(wanted, process);
+            let found = reply
+                .map(|reply| self.learn(wanted, reply))
                 .unwrap_or_default();
             for (at, found) in wanted.frames.iter().zip(found) {
                 if let Some(known) = known.get_mut(*at) {
@@ -160,7 +157,7 @@ impl Symbolizer {
     /// The mount namespace; `None` once the process is gone.
     fn namespace(&self, process: ProcessId) -> Option<Arc<Path>> {
         let link = self
-            .asker
+            .client
             .procfs
             .join(process.tgid.to_string())
             .join("ns/mnt");
@@ -168,8 +165,8 @@ impl Symbolizer {
     }
 
     /// What was said, in the order of the addresses, to be remembered.
-    fn learn(&mut self, wanted: &Wanted, said: Said) -> Vec<Arc<Known>> {
-        let Said { build_id, names } = said;
+    fn learn(&mut self, wanted: &Wanted, reply: Reply) -> Vec<Arc<Known>> {
+        let Reply { build_id, names } = reply;
         let module = with_build_id(wanted.file.module.as_ref(), build_id);
         let mut learnt = Vec::with_capacity(names.len());
         for (address, names) in wanted.addresses.iter().zip(names) {
@@ -177,7 +174,7 @@ impl Symbolizer {
             let known = Arc::new(Known { names, module });
             // Code that a process made may be other code the next time.
             if known.module.is_some() {
-                let place = Place {
+                let place = CodeAddress {
                     file: wanted.file.clone(),
                     address: *address,
                 };

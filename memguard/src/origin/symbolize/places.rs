@@ -18,8 +18,9 @@ pub(super) struct FileId {
     pub(super) process: Option<ProcessId>,
 }
 
+/// An address, and the file that it is to be looked up in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Place {
+pub(super) struct CodeAddress {
     pub(super) file: FileId,
     pub(super) address: u64,
 }
@@ -35,8 +36,8 @@ pub(super) struct Wanted {
     pub(super) frames: Vec<usize>,
 }
 
-pub(super) fn want(wanted: &mut Vec<Wanted>, place: Place, ip: u64, frame: usize) {
-    let Place { file, address } = place;
+pub(super) fn want(wanted: &mut Vec<Wanted>, place: CodeAddress, ip: u64, frame: usize) {
+    let CodeAddress { file, address } = place;
     if let Some(same) = wanted.iter_mut().find(|wanted| wanted.file == file) {
         same.addresses.push(address);
         same.frames.push(frame);
@@ -51,17 +52,17 @@ pub(super) fn want(wanted: &mut Vec<Wanted>, place: Place, ip: u64, frame: usize
 }
 
 /// Where the name of a frame is to be found; nowhere for code that the kernel made, like `[vdso]`.
-pub(super) fn place(
+pub(super) fn code_address(
     frame: &Frame,
     namespace: Option<&Arc<Path>>,
     process: ProcessId,
-) -> Option<Place> {
+) -> Option<CodeAddress> {
     let path = frame.module.as_ref().map_or("", |module| &module.path);
     let made = path.is_empty() || path.starts_with("//anon") || path.starts_with("[anon");
     let module = frame.module.as_ref().filter(|_| !made);
     let known_everywhere = module.is_some_and(|module| module.build_id.is_some());
     let address = if made { frame.ip } else { frame.offset };
-    (made || path.starts_with('/')).then(|| Place {
+    (made || path.starts_with('/')).then(|| CodeAddress {
         file: FileId {
             namespace: namespace.cloned(),
             module: module.cloned(),

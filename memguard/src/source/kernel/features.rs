@@ -2,7 +2,8 @@
 //! [`super::plan`]'s.
 
 use std::{
-    collections::BTreeMap,
+    cell::RefCell,
+    collections::{BTreeMap, HashMap},
     fs, io,
     path::{Path, PathBuf},
 };
@@ -115,7 +116,8 @@ pub fn format(tracefs: &Path, category: &str, name: &str) -> io::Result<Format> 
 /// plan's.
 pub fn layout() -> Result<Layout, LayoutError> {
     let btf = read_btf().map_err(LayoutError::Btf)?;
-    let at = |path: &str| offset(&btf, path);
+    let structures = Structures::of(&btf);
+    let at = |path: &str| structures.offset(path);
     let (word_type, rdonly_cast) = cast(&btf).unwrap_or_default();
     Ok(Layout {
         task_files: at("task_struct.files")?,
@@ -142,7 +144,16 @@ pub fn layout() -> Result<Layout, LayoutError> {
         fdt_open_fds: at("fdtable.open_fds")?,
         file_private_data: at("file.private_data")?,
         file_inode: at("file.f_inode")?,
+        file_mode: at("file.f_mode")?,
+        file_dentry: at("file.f_path.dentry")?,
+        dentry_parent: at("dentry.d_parent")?,
         inode_mode: at("inode.i_mode")?,
+        inode_rdev: at("inode.i_rdev")?,
+        inode_number: at("inode.i_ino")?,
+        inode_super: at("inode.i_sb")?,
+        super_magic: at("super_block.s_magic")?,
+        super_device: at("super_block.s_dev")?,
+        super_root: at("super_block.s_root")?,
         socket_sk: at("socket.sk")?,
         sock_family: at("sock.__sk_common.skc_family")?,
         sock_type: at("sock.sk_type")?,
@@ -180,19 +191,43 @@ fn read_btf() -> Result<Btf, String> {
     Btf::from_bytes(&bytes).map_err(|error| error.to_string())
 }
 
-/// Byte offset of `struct.field.field`.
-fn offset(btf: &Btf, path: &str) -> Result<u32, LayoutError> {
-    let missing = || LayoutError::Missing(path.to_owned());
-    let (name, fields) = path.split_once('.').ok_or_else(missing)?;
-    let types = btf.resolve_types_by_name(name).ok().ok_or_else(missing)?;
-    let mut current = types.into_iter().find(is_struct).ok_or_else(missing)?;
-    let mut bits = 0;
-    for name in fields.split('.') {
-        let (at, next) = member(btf, &current, name).ok_or_else(missing)?;
-        bits += at;
-        current = next;
+/// The kernel's structures, each looked up once: by its name among all types of the kernel, which
+/// takes milliseconds.
+struct Structures<'a> {
+    btf: &'a Btf,
+    known: RefCell<HashMap<String, Option<Type>>>,
+}
+
+impl<'a> Structures<'a> {
+    fn of(btf: &'a Btf) -> Self {
+        Self {
+            btf,
+            known: RefCell::default(),
+        }
     }
-    Ok(bits / 8)
+
+    fn named(&self, name: &str) -> Option<Type> {
+        let mut known = self.known.borrow_mut();
+        let found = known.entry(name.to_owned()).or_insert_with(|| {
+            let types = self.btf.resolve_types_by_name(name).ok()?;
+            types.into_iter().find(is_struct)
+        });
+        found.clone()
+    }
+
+    /// Byte offset of `struct.field.field`.
+    fn offset(&self, path: &str) -> Result<u32, LayoutError> {
+        let missing = || LayoutError::Missing(path.to_owned());
+        let (name, fields) = path.split_once('.').ok_or_else(missing)?;
+        let mut current = self.named(name).ok_or_else(missing)?;
+        let mut bits = 0;
+        for name in fields.split('.') {
+            let (at, next) = member(self.btf, &current, name).ok_or_else(missing)?;
+            bits += at;
+            current = next;
+        }
+        Ok(bits / 8)
+    }
 }
 
 fn is_struct(candidate: &Type) -> bool {

@@ -8,18 +8,18 @@ use std::{
 
 use aya::{Ebpf, programs::TracePoint};
 
-use super::KernelError;
+use super::{KernelError, plan::Program};
 
 /// Most threads that load; the longest program takes an eighth of the time of all.
 const THREADS: usize = 4;
 
-/// A program and its name.
-type Named<'a> = (&'static str, &'a mut TracePoint);
+/// A program and what it is loaded with.
+type Named<'a> = (Program, &'a mut TracePoint);
 
-/// Loads the programs of these names.
-pub(super) fn programs(ebpf: &mut Ebpf, names: &[&'static str]) -> Result<(), KernelError> {
+/// Loads these programs.
+pub(super) fn programs(ebpf: &mut Ebpf, wanted: &[Program]) -> Result<(), KernelError> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
-    let shares = shares(ebpf, names, threads.min(THREADS));
+    let shares = shares(ebpf, wanted, threads.min(THREADS));
     thread::scope(|scope| {
         let loading: Vec<_> = shares
             .into_iter()
@@ -29,19 +29,18 @@ pub(super) fn programs(ebpf: &mut Ebpf, names: &[&'static str]) -> Result<(), Ke
     })
 }
 
-/// Dealt out like cards, the largest first. How large they are is not known here, but those that
-/// acquire have the most to do: `acquire`, `acquire_message`, `acquire_pair`, `map`.
-fn shares<'a>(ebpf: &'a mut Ebpf, names: &[&'static str], number: usize) -> Vec<Vec<Named<'a>>> {
-    let mut wanted: Vec<Named<'a>> = ebpf
+/// Dealt out like cards, the largest first.
+fn shares<'a>(ebpf: &'a mut Ebpf, wanted: &[Program], number: usize) -> Vec<Vec<Named<'a>>> {
+    let mut found: Vec<Named<'a>> = ebpf
         .programs_mut()
         .filter_map(|(name, program)| {
-            let name = names.iter().find(|wanted| **wanted == name)?;
-            Some((*name, program.try_into().ok()?))
+            let named = wanted.iter().find(|wanted| wanted.name() == name)?;
+            Some((*named, program.try_into().ok()?))
         })
         .collect();
-    wanted.sort_unstable_by_key(|(name, _)| (!is_large(name), *name));
+    found.sort_unstable_by_key(|(program, _)| (!program.is_large(), *program));
     let mut shares: Vec<Vec<_>> = (0..number).map(|_| Vec::new()).collect();
-    for (share, program) in (0..number).cycle().zip(wanted) {
+    for (share, program) in (0..number).cycle().zip(found) {
         if let Some(share) = shares.get_mut(share) {
             share.push(program);
         }
@@ -49,14 +48,10 @@ fn shares<'a>(ebpf: &'a mut Ebpf, names: &[&'static str], number: usize) -> Vec<
     shares
 }
 
-fn is_large(name: &str) -> bool {
-    matches!(name, "map" | "process_exit" | "process_exec") || name.starts_with("acquire")
-}
-
 fn load(share: Vec<Named<'_>>) -> Result<(), KernelError> {
     for (program, loaded) in share {
         let refused = |source| KernelError::Program {
-            program,
+            program: program.name(),
             source: Box::new(source),
         };
         loaded.load().map_err(refused)?;
@@ -70,12 +65,9 @@ fn join(thread: ScopedJoinHandle<'_, Result<(), KernelError>>) -> Result<(), Ker
 }
 
 /// One of them.
-pub(super) fn program<'a>(
-    ebpf: &'a mut Ebpf,
-    name: &'static str,
-) -> Result<&'a mut TracePoint, KernelError> {
-    let program = ebpf
-        .program_mut(name)
-        .and_then(|program| program.try_into().ok());
-    program.ok_or(KernelError::Map(name))
+pub(super) fn program(ebpf: &mut Ebpf, program: Program) -> Result<&mut TracePoint, KernelError> {
+    let found = ebpf
+        .program_mut(program.name())
+        .and_then(|found| found.try_into().ok());
+    found.ok_or(KernelError::Map(program.name()))
 }

@@ -20,6 +20,9 @@ pub struct Mapping {
 // SAFETY: the memory is reached through atomics only.
 unsafe impl Send for Mapping {}
 
+// SAFETY: likewise, and `store` is for settings, which one thread writes.
+unsafe impl Sync for Mapping {}
+
 impl Mapping {
     /// Maps `bytes` of a map made with `BPF_F_MMAPABLE`.
     pub fn new(map: impl AsFd, bytes: usize) -> io::Result<Self> {
@@ -41,18 +44,6 @@ impl Mapping {
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.words) }
     }
 
-    /// Writes a value at the start. Programs that run meanwhile may see part of the old one.
-    pub fn store<T: Copy>(&self, value: &T) {
-        assert!(
-            size_of::<T>() <= self.words * size_of::<u64>(),
-            "value does not fit the map"
-        );
-        // SAFETY: mapped, writable, aligned to a page and, as asserted, long enough.
-        unsafe {
-            self.start.as_ptr().cast::<T>().write_volatile(*value);
-        }
-    }
-
     /// All half words.
     pub fn halves(&self) -> &[AtomicU32] {
         // SAFETY: as in `words`.
@@ -64,8 +55,8 @@ impl Drop for Mapping {
     fn drop(&mut self) {
         let bytes = self.words * size_of::<u64>();
         // SAFETY: mapped by `new` with this length, and nobody borrows from it any more.
-        if unsafe { munmap(self.start.as_ptr().cast(), bytes) }.is_err() {
-            // Nothing to do about it; the process is on its way out.
-        }
+        let unmapped = unsafe { munmap(self.start.as_ptr().cast(), bytes) };
+        // It fails for a range that is none alone, and this one is.
+        debug_assert!(unmapped.is_ok(), "{unmapped:?}");
     }
 }

@@ -3,155 +3,61 @@
 //! [`features`] are facts, [`plan`] decides, this module does. It is the only one that knows aya.
 
 mod cast;
+mod counters;
 #[cfg(feature = "debug-log")]
 mod debug_log;
+mod error;
 pub mod faults;
 pub mod features;
 mod holder;
 mod info;
 mod load;
 mod mapping;
+mod maps;
 mod nursery;
 mod own;
 pub mod perf;
 pub mod plan;
 mod ring;
+mod settings;
 pub mod sideband;
+mod sizes;
+mod target;
+#[cfg(test)]
+mod tests;
 pub mod tracefs;
 
-use std::{
-    fs,
-    io::{self, BufRead as _},
-    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, RawFd},
-    sync::atomic::Ordering,
-};
+use std::time::Duration;
 
 use aya::{
     Ebpf, EbpfLoader, VerifierLogLevel,
-    maps::{HashMap as BpfHashMap, Map, MapData, MapError, PerCpuArray, RingBuf},
-    programs::ProgramError,
+    maps::{HashMap as BpfHashMap, MapData, PerCpuArray, RingBuf},
 };
 use memguard_common::{
-    event::{POOL_ELEMENT, WINDOW_SHIFT},
-    nursery::{SETS, WAYS},
-    settings::{CgroupFilter, FILTERS, Layout, Scope, Settings},
-    stats::Stat,
+    event::POOL_ELEMENT,
+    settings::{Layout, Settings},
 };
-use thiserror::Error;
 
-use self::{
-    mapping::Mapping,
-    plan::{Plan, Probe},
-};
 pub use self::{
-    nursery::{Nursery, RECORD, Windows},
+    counters::Counters,
+    error::KernelError,
+    nursery::{Nursery, NurseryReader, RECORD, Taken, Windows},
     own::OwnTime,
     ring::Ring,
+    sizes::Sizes,
+    target::Target,
+};
+use self::{
+    mapping::Mapping,
+    maps::{map_array, take},
+    plan::{Plan, Probe},
+    settings::SettingsWriter,
 };
 use crate::model::ids::Stamp;
 
 /// The programs, compiled; `cargo xtask build-ebpf` makes them, `build.rs` checks that they are
 /// current.
 static OBJECT: &[u8] = aya::include_bytes_aligned!("../../../bpf/memguard.bpf.o");
-
-const COUNTERS: usize = Stat::COUNT as usize;
-
-/// Why the programs do not run.
-#[derive(Debug, Error)]
-pub enum KernelError {
-    /// The object was refused: permission, verifier, or a kernel that is too old.
-    #[error("the kernel refused memguard's BPF object")]
-    Load(#[source] Box<aya::EbpfError>),
-    /// One program was refused.
-    #[error("the kernel refused the program {program}")]
-    Program {
-        /// Which.
-        program: &'static str,
-        /// Why, with the verifier's words.
-        #[source]
-        source: Box<ProgramError>,
-    },
-    /// One program could not be attached.
-    #[error("cannot attach {program} to the tracepoint {tracepoint}")]
-    Attach {
-        /// Which.
-        program: &'static str,
-        /// Where to.
-        tracepoint: String,
-        /// Why.
-        #[source]
-        source: Box<ProgramError>,
-    },
-    /// A map is missing or of another kind than the agent expects: object and agent do not match.
-    #[error("map {0} is not what it should be")]
-    Map(&'static str),
-    /// A map could not be read or written.
-    #[error("cannot use the map {0}")]
-    MapAccess(&'static str, #[source] Box<MapError>),
-    /// Mapping or polling failed.
-    #[error("cannot map or poll {0}")]
-    Io(&'static str, #[source] io::Error),
-}
-
-/// How large the kernel side is. Both are powers of two.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sizes {
-    /// Sets of eight slots in the nursery.
-    pub nursery_sets: u32,
-    /// Bytes of the ring.
-    pub ring_bytes: u32,
-    /// Bytes of a slot in the pool of windows.
-    pub window_bytes: u32,
-    /// Thread groups can have numbers below this.
-    pub pid_max: u32,
-}
-
-impl Sizes {
-    /// The usual ones. The memory for windows is the same whatever their size, a power of two, and
-    /// the number of slots follows; windows without a stack need less.
-    pub fn of_windows(window_bytes: u32) -> Self {
-        let sets = SETS * (1 << WINDOW_SHIFT) / window_bytes;
-        Self {
-            nursery_sets: sets.min(SETS),
-            ring_bytes: 4 << 20,
-            window_bytes,
-            pid_max: pid_max(),
-        }
-    }
-
-    /// Where acquisitions begin to be dropped: the last quarter of the ring is for releases and
-    /// deaths.
-    fn watermark(self) -> u32 {
-        self.ring_bytes / 4 * 3
-    }
-
-    fn slots(self) -> u32 {
-        self.nursery_sets.saturating_mul(WAYS)
-    }
-
-    /// Words of the set of watched thread groups.
-    fn watched(self) -> u32 {
-        self.pid_max.div_ceil(u64::BITS)
-    }
-
-    /// Bytes of the pool of windows.
-    fn pool(self) -> usize {
-        let bytes = self.slots() as usize * self.window_bytes as usize;
-        bytes.next_multiple_of(POOL_ELEMENT)
-    }
-}
-
-/// Which tasks to watch.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Target {
-    /// Those that [`Kernel::watch`] names, their descendants, and what is called like this on exec.
-    #[default]
-    Pids,
-    /// Those in these cgroups v2, given by id and level, and below.
-    Cgroups(Vec<(u64, u32)>),
-    /// All.
-    All,
-}
 
 /// [`Layout`] as aya takes it.
 #[repr(transparent)]
@@ -164,12 +70,11 @@ unsafe impl aya::Pod for LayoutBytes {}
 /// Programs, maps and links.
 pub struct Kernel {
     ebpf: Ebpf,
-    settings: Mapping,
-    current: Settings,
-    counters: PerCpuArray<MapData, [u64; COUNTERS]>,
+    settings: SettingsWriter,
+    counters: PerCpuArray<MapData, [u64; counters::NUMBER]>,
     /// A bit for each thread group.
     watched: Mapping,
-    losses: BpfHashMap<MapData, u32, u64>,
+    losses: BpfHashMap<MapData, u32, [u64; 2]>,
     /// The young generation.
     pub nursery: Nursery,
     ring: Option<RingBuf<MapData>>,
@@ -235,7 +140,7 @@ impl Kernel {
     }
 
     fn assemble(mut ebpf: Ebpf, sizes: Sizes) -> Result<Self, KernelError> {
-        let bytes = memory(&ebpf);
+        let bytes = maps::memory(&ebpf);
         #[cfg(feature = "debug-log")]
         let lines = debug_log::Lines::of(&mut ebpf);
         let slots = sizes.slots() as usize;
@@ -243,9 +148,9 @@ impl Kernel {
         let records = map_array(&ebpf, "RECORDS", slots * RECORD)?;
         let windows = map_array(&ebpf, "WINDOWS", sizes.pool())?;
         let windows = Windows::new(windows, sizes.window_bytes);
-        let mut kernel = Self {
-            settings: map_array(&ebpf, "SETTINGS", size_of::<Settings>())?,
-            current: Settings::default(),
+        let settings = map_array(&ebpf, "SETTINGS", size_of::<Settings>())?;
+        Ok(Self {
+            settings: SettingsWriter::new(settings, sizes),
             counters: take(&mut ebpf, "STATS")?,
             watched: map_array(
                 &ebpf,
@@ -261,12 +166,7 @@ impl Kernel {
             ring_bytes: sizes.ring_bytes,
             #[cfg(feature = "debug-log")]
             lines,
-        };
-        kernel.current.agent = std::process::id();
-        kernel.current.ring_watermark = sizes.watermark();
-        kernel.current.window_watermark = sizes.ring_bytes / 2;
-        kernel.settings.store(&kernel.current);
-        Ok(kernel)
+        })
     }
 
     /// Attaches what the plan says. Returns the stamp from before the first.
@@ -275,9 +175,9 @@ impl Kernel {
         for probe in &plan.probes {
             let program = load::program(&mut self.ebpf, probe.program)?;
             program
-                .attach(probe.category, probe.name)
+                .attach(probe.category.name(), probe.name)
                 .map_err(|source| KernelError::Attach {
-                    program: probe.program,
+                    program: probe.program.name(),
                     tracepoint: probe.tracepoint(),
                     source: Box::new(source),
                 })?;
@@ -286,79 +186,10 @@ impl Kernel {
         Ok(before)
     }
 
-    /// Says which tasks to watch; from now on they are.
-    pub fn target(&mut self, target: &Target, comms: &[String]) {
-        self.current.scope = match target {
-            Target::Pids => Scope::Pids,
-            Target::Cgroups(_) => Scope::Cgroups,
-            Target::All => Scope::All,
-        } as u32;
-        if let Target::Cgroups(cgroups) = target {
-            for (place, (id, level)) in self.current.cgroups.iter_mut().zip(cgroups) {
-                *place = CgroupFilter {
-                    id: *id,
-                    level: *level,
-                    pad: 0,
-                };
-            }
-            self.current.cgroup_count = cgroups.len().min(FILTERS) as u32;
-        }
-        for (place, comm) in self.current.comms.iter_mut().zip(comms) {
-            for (to, from) in place.iter_mut().take(15).zip(comm.bytes()) {
-                *to = from;
-            }
-        }
-        self.current.comm_count = comms.len().min(FILTERS) as u32;
-        self.settings.store(&self.current);
-    }
-
-    /// Watches a process and what it will fork.
-    pub fn watch(&mut self, tgid: u32) -> Result<(), KernelError> {
-        let word = self.watched.words().get((tgid / u64::BITS) as usize);
-        let word = word.ok_or(KernelError::Map("WATCHED"))?;
-        word.fetch_or(1 << (tgid % u64::BITS), Ordering::Relaxed);
-        Ok(())
-    }
-
     /// The consumer's end of the ring; once.
     pub fn ring(&mut self) -> Result<Ring, KernelError> {
         let ring = self.ring.take().ok_or(KernelError::Map("RING"))?;
         Ring::new(ring).map_err(|error| KernelError::Io("RING", error))
-    }
-
-    /// Every counter of the programs, summed over the CPUs, in the order of [`Stat::ALL`]; and how
-    /// often the kernel skipped a program because another one was running on the CPU.
-    pub fn counters(&self) -> Result<Counters, KernelError> {
-        Ok(Counters {
-            values: self.values()?,
-            skipped: self.sum(info::RECURSION_MISSES),
-        })
-    }
-
-    fn values(&self) -> Result<[u64; COUNTERS], KernelError> {
-        let per_cpu = self.counters.get(&0, 0);
-        let per_cpu = per_cpu.map_err(|error| KernelError::MapAccess("STATS", Box::new(error)))?;
-        let mut values = [0_u64; COUNTERS];
-        for cpu in per_cpu.iter() {
-            for (sum, value) in values.iter_mut().zip(cpu) {
-                *sum = sum.saturating_add(*value);
-            }
-        }
-        Ok(values)
-    }
-
-    /// A number that the kernel keeps of each program, of all together.
-    fn sum(&self, word: usize) -> u64 {
-        let programs = self.ebpf.programs();
-        let programs = programs.filter_map(|(_, program)| program.fd().ok());
-        programs
-            .filter_map(|fd| info::word(fd.as_fd(), word).ok())
-            .sum()
-    }
-
-    /// Events lost so far, by thread group.
-    pub fn losses(&self) -> Vec<(u32, u64)> {
-        self.losses.iter().filter_map(Result::ok).collect()
     }
 
     /// After how many full budgets of [`Ring::drain`] everything has been taken that can have been
@@ -387,38 +218,29 @@ impl Kernel {
 
     /// Makes every program return at once.
     pub fn stop(&mut self) {
-        self.current.stopped = 1;
-        if let Some(stopped) = self.settings.halves().first() {
-            stopped.store(1, Ordering::Relaxed);
-        }
+        self.settings.stop();
     }
 
     /// Leaves the detaching, which takes about 80 ms a tracepoint, to a process of its own, so that
-    /// memguard can end at once. To be followed by the end of the process. `close` are descriptors
-    /// that somebody may wait on, beside the standard ones.
-    pub fn leave(mut self, close: &[RawFd]) {
+    /// memguard can end at once. To be followed by the end of the process, which detaches itself,
+    /// and takes its time, after an error.
+    pub fn leave(mut self) -> Result<(), KernelError> {
         self.stop();
-        if holder::hold(close).is_err() {
-            // Then the end of this process detaches, and takes its time.
-        }
+        let held = holder::links().and_then(|links| holder::hold(&links));
         // The links must not be closed here, before the holder has outlived us.
         std::mem::forget(self);
+        held.map(drop).map_err(KernelError::Holder)
     }
 }
 
-/// What the programs counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counters {
-    values: [u64; COUNTERS],
-    /// Runs that the kernel skipped.
-    pub skipped: u64,
-}
-
-impl Counters {
-    /// One counter.
-    pub fn get(&self, stat: Stat) -> u64 {
-        self.values.get(stat as usize).copied().unwrap_or(0)
-    }
+/// How long the host was suspended since its boot: by as much `CLOCK_BOOTTIME` is ahead.
+pub fn suspended() -> Duration {
+    let at = |clock| {
+        let time = rustix::time::clock_gettime(clock);
+        Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
+    };
+    let boot = at(rustix::time::ClockId::Boottime);
+    boot.saturating_sub(at(rustix::time::ClockId::Monotonic))
 }
 
 /// `CLOCK_MONOTONIC` now, the clock of the stamps.
@@ -441,48 +263,4 @@ fn object() -> &'static [u8] {
 #[cfg(feature = "debug-log")]
 fn object() -> Vec<u8> {
     debug_log::object().unwrap_or_else(|| OBJECT.to_vec())
-}
-
-/// One more than the largest process id; where it cannot be read, than the largest of all:
-/// `PID_MAX_LIMIT`.
-fn pid_max() -> u32 {
-    const LIMIT: u32 = 4 << 20;
-    let text = fs::read_to_string("/proc/sys/kernel/pid_max").unwrap_or_default();
-    text.trim().parse().unwrap_or(LIMIT).min(LIMIT)
-}
-
-fn take<T: TryFrom<Map>>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, KernelError> {
-    let map = ebpf.take_map(name).ok_or(KernelError::Map(name))?;
-    T::try_from(map).ok().ok_or(KernelError::Map(name))
-}
-
-fn map_array(ebpf: &Ebpf, name: &'static str, bytes: usize) -> Result<Mapping, KernelError> {
-    let Some(Map::Array(map)) = ebpf.map(name) else {
-        return Err(KernelError::Map(name));
-    };
-    Mapping::new(map.fd().as_fd(), bytes).map_err(|error| KernelError::Io(name, error))
-}
-
-fn memory(ebpf: &Ebpf) -> u64 {
-    let maps = ebpf.maps().filter_map(|(_, map)| match map {
-        Map::Array(map)
-        | Map::PerCpuArray(map)
-        | Map::HashMap(map)
-        | Map::LruHashMap(map)
-        | Map::RingBuf(map) => fdinfo(map.fd().as_fd(), "memlock:"),
-        _ => None,
-    });
-    let programs = ebpf.programs().filter_map(|(_, program)| program.fd().ok());
-    let programs = programs.filter_map(|fd| fdinfo(fd.as_fd(), "memlock:"));
-    maps.sum::<u64>() + programs.sum::<u64>()
-}
-
-/// A number from `/proc/self/fdinfo`.
-fn fdinfo(fd: BorrowedFd<'_>, key: &str) -> Option<u64> {
-    let file = fs::File::open(format!("/proc/self/fdinfo/{}", fd.as_raw_fd())).ok()?;
-    let lines = io::BufReader::new(file).lines().map_while(Result::ok);
-    let value = lines
-        .into_iter()
-        .find_map(|line| line.strip_prefix(key).map(str::to_owned))?;
-    value.trim().parse().ok()
 }

@@ -95,7 +95,7 @@ impl Kernel {
     fn sample(&self) -> Option<Sample> {
         let counted = |stat| self.values().ok().map(|values| values[stat as usize]);
         Some(Sample {
-            time: Duration::from_nanos(self.sum(info::RUN_TIME)),
+            time: Duration::from_nanos(self.sum(info::RUN_TIME).ok()?),
             calls: counted(Stat::Seen)?.saturating_add(counted(Stat::Releases)?),
         })
     }

@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::{
-    ProcError, Procfs, SocketTable, fold_target, kind_of_target, look::descriptor, socket_inode,
-    tally::Tally,
-};
+use super::{ProcError, Procfs, SocketTable, look::descriptor, piles::Piles, tally::Tally};
 use crate::model::{
     finding::Limit,
     ids::Stamp,
+    link_target::{fold_target, kind_of_target, socket_inode},
+    observed::Pile,
     report::{Census, CensusRow},
-    resource::Kind,
+    resource::{Kind, Resource},
 };
 
 /// How many descriptors a census looks at, 2.5 µs each, unless told otherwise.
@@ -34,7 +33,17 @@ pub fn census(
     stamp: Stamp,
     limit: usize,
 ) -> Result<Census, ProcError> {
-    CensusRound::new(procfs, limit).census(tgid, preexisting, stamp)
+    let counted = CensusRound::new(procfs, limit).census(tgid, preexisting, stamp)?;
+    Ok(counted.census)
+}
+
+/// What a process holds, and of what it held many before memguard attached.
+#[derive(Debug)]
+pub struct Counted {
+    /// What it holds.
+    pub census: Census,
+    /// Descriptors of before that lead to the same, the most first; small groups are left out.
+    pub piles: Vec<Pile>,
 }
 
 /// A census of many processes at the same moment: the sockets of a network namespace, milliseconds
@@ -62,7 +71,7 @@ impl<'a> CensusRound<'a> {
         tgid: u32,
         preexisting: impl Fn(u32) -> bool,
         stamp: Stamp,
-    ) -> Result<Census, ProcError> {
+    ) -> Result<Counted, ProcError> {
         let procfs = self.procfs;
         let process = procfs.info(tgid)?;
         let tid = procfs
@@ -76,15 +85,13 @@ impl<'a> CensusRound<'a> {
             listed
         };
         let namespace = procfs.net_namespace(tgid, tid).ok_or(tgid);
-        let rows = self.rows(
-            Subject {
-                tgid,
-                tid,
-                namespace,
-            },
-            &numbers,
-        )?;
-        Ok(Census {
+        let who = CensusedProcess {
+            tgid,
+            tid,
+            namespace,
+        };
+        let (rows, piles) = self.rows(who, &numbers, &preexisting)?;
+        let census = Census {
             stamp,
             process: Arc::new(process),
             open,
@@ -93,39 +100,47 @@ impl<'a> CensusRound<'a> {
             rss_bytes: procfs.rss_bytes(tgid),
             rows,
             partial: open > self.limit as u64,
-        })
+        };
+        Ok(Counted { census, piles })
     }
 
-    fn rows(&mut self, subject: Subject, numbers: &[u32]) -> Result<Vec<CensusRow>, ProcError> {
-        let mut tally = Tally::default();
+    fn rows(
+        &mut self,
+        who: CensusedProcess,
+        numbers: &[u32],
+        preexisting: impl Fn(u32) -> bool,
+    ) -> Result<(Vec<CensusRow>, Vec<Pile>), ProcError> {
+        let (mut tally, mut piles) = (Tally::default(), Piles::default());
         for &fd in numbers.iter().take(self.limit) {
-            tally.add(self.classify(subject, fd))?;
+            let found = self.classify(who, fd);
+            if let (Ok((kind, target)), true) = (&found, preexisting(fd)) {
+                piles.add(*kind, target, fd);
+            }
+            tally.add(found.map(|(kind, target)| (kind, fold_digits(kind, target))))?;
         }
-        Ok(tally.rows())
+        Ok((tally.rows(), piles.largest()))
     }
 
-    /// Kind and folded target. Only a path needs the mode to tell the kind; where the file cannot
-    /// be asked (a stale mount), it stays unknown.
-    fn classify(&mut self, subject: Subject, fd: u32) -> Result<(Kind, String), ProcError> {
-        let place = descriptor(subject.tgid, subject.tid, fd);
+    /// Kind and target, of a socket what it has in common with others of its purpose. Only a path
+    /// needs the mode to tell the kind; where the file cannot be asked (a stale mount), it
+    /// stays unknown.
+    fn classify(&mut self, who: CensusedProcess, fd: u32) -> Result<(Kind, String), ProcError> {
+        let place = descriptor(who.tgid, who.tid, fd);
         let target = self.procfs.link(&place)?;
         if let Some(inode) = socket_inode(&target) {
-            return Ok(self.socket(subject, fd, inode));
+            return Ok(self.socket(who, fd, inode));
         }
         let path = target.starts_with(['/', '(']);
         let mode = path.then(|| self.procfs.mode(&place)).and_then(Result::ok);
-        Ok((
-            kind_of_target(&target, mode.unwrap_or(0)),
-            fold_target(&target),
-        ))
+        Ok((kind_of_target(&target, mode.unwrap_or(0)), target))
     }
 
-    fn socket(&mut self, subject: Subject, fd: u32, inode: u64) -> (Kind, String) {
-        let Subject {
+    fn socket(&mut self, who: CensusedProcess, fd: u32, inode: u64) -> (Kind, String) {
+        let CensusedProcess {
             tgid,
             tid,
             namespace,
-        } = subject;
+        } = who;
         let table = self.sockets.entry(namespace);
         let table = table.or_insert_with(|| self.procfs.sockets(tgid, tid));
         table
@@ -137,10 +152,19 @@ impl<'a> CensusRound<'a> {
 
 /// Whose descriptors are looked at, through which thread.
 #[derive(Clone, Copy, Debug)]
-struct Subject {
+struct CensusedProcess {
     tgid: u32,
     tid: u32,
     namespace: Namespace,
+}
+
+/// What a socket is connected to is folded already, and its address is what tells it apart.
+fn fold_digits(kind: Kind, target: String) -> String {
+    if kind.resource() == Resource::Socket {
+        target
+    } else {
+        fold_target(&target)
+    }
 }
 
 /// A network namespace, or the process where that is unknown.

@@ -5,38 +5,15 @@
 
 use rustix::fs::{AtFlags, Statx, StatxFlags, makedev, statx};
 
-use super::{ProcError, Procfs, kind_of_target};
-use crate::model::resource::Kind;
-
-/// An open descriptor as the kernel shows it.
-///
-/// Link and file are two look-ups, the link first: where the descriptor is replaced in between,
-/// `dev` and `ino` are the new one's. They decide whether it is the same file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Seen {
-    /// What its link says: a path, or for example `socket:[1779236]`.
-    pub target: String,
-    /// `st_dev` of the file.
-    pub dev: u64,
-    /// `st_ino` of the file. Fresh for every socket and pipe; all anonymous inodes share one.
-    pub ino: u64,
-    /// `st_mode` of the file.
-    pub mode: u32,
-}
-
-impl Seen {
-    /// What it is, as far as link and mode tell; see [`kind_of_target`].
-    pub fn kind(&self) -> Kind {
-        kind_of_target(&self.target, self.mode)
-    }
-}
+use super::{ProcError, Procfs};
+use crate::model::observed::OpenFile;
 
 impl Procfs {
     /// What descriptor `fd` of a thread is; `None` where it is not open.
     ///
     /// [`ProcError::Gone`] where the thread has exited: its table may live on in others, so that
     /// says nothing about the descriptor. Ask through [`Procfs::live_thread`].
-    pub fn look(&self, tgid: u32, tid: u32, fd: u32) -> Result<Option<Seen>, ProcError> {
+    pub fn look(&self, tgid: u32, tid: u32, fd: u32) -> Result<Option<OpenFile>, ProcError> {
         let place = descriptor(tgid, tid, fd);
         match self.see(&place) {
             Err(error) if error.is_gone() => self.absent(tgid, tid, &place, error),
@@ -52,7 +29,7 @@ impl Procfs {
         tid: u32,
         place: &str,
         error: ProcError,
-    ) -> Result<Option<Seen>, ProcError> {
+    ) -> Result<Option<OpenFile>, ProcError> {
         let closed = self.link(place).is_err_and(|error| error.is_gone());
         if closed && self.alive(tgid, tid)? {
             Ok(None)
@@ -61,10 +38,10 @@ impl Procfs {
         }
     }
 
-    fn see(&self, place: &str) -> Result<Seen, ProcError> {
+    fn see(&self, place: &str) -> Result<OpenFile, ProcError> {
         let target = self.link(place)?;
         let stat = self.status(place)?;
-        Ok(Seen {
+        Ok(OpenFile {
             target,
             dev: makedev(stat.stx_dev_major, stat.stx_dev_minor),
             ino: stat.stx_ino,
@@ -90,8 +67,10 @@ pub(super) fn descriptor(tgid: u32, tid: u32, fd: u32) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::source::procfs::testing::{TestProcfs, target};
+    use crate::{
+        model::resource::Kind,
+        source::procfs::testing::{TestProcfs, target},
+    };
 
     #[test]
     fn looking_tells_closed_from_gone() {

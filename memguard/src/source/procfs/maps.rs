@@ -17,7 +17,7 @@ pub(super) const BYTES: usize = 16 * 1024 * 1024;
 pub const VDSO: &str = "[vdso]";
 
 /// What follows a path whose file has been removed.
-const DELETED: &[u8] = b" (deleted)";
+pub(super) const DELETED: &[u8] = b" (deleted)";
 
 impl Procfs {
     /// Executable memory of a process that is of a file, or the vdso, by address; at most

@@ -2,12 +2,12 @@
 //!
 //! [`Procfs`] opens, reads and lists below a root that is an argument; the files beside it add what
 //! is known about one family of `/proc` files each: `family`, `process`, `threads` and `children`
-//! who runs, `descriptors`, `look` and `sockets` what is open, `usage` sizes and counts, `ranges`,
-//! `shared` and `smaps` what is mapped, `limits`, `ceilings`, `controllers` and `host` what stops
-//! growth, `sysv` what outlives processes. [`census()`] counts all descriptors of one process.
-//! Everything found there is untrusted: names are bytes that a process chose, files vanish in the
-//! middle, and none of it panics. Text is lossy UTF-8 (`U+FFFD`) and may hold control characters;
-//! sinks escape them.
+//! who runs, `descriptors`, `look` and `sockets` and `watches` what is open, `usage` sizes and
+//! counts, `ranges`, `shared`, `smaps` and `runtime` what is mapped, `limits`, `ceilings`,
+//! `controllers` and `host` what stops growth, `sysv` what outlives processes. [`census()`] counts
+//! all descriptors of one process. Everything found there is untrusted: names are bytes that a
+//! process chose, files vanish in the middle, and none of it panics. Text is lossy UTF-8 (`U+FFFD`)
+//! and may hold control characters; sinks escape them.
 
 mod ceilings;
 mod census;
@@ -18,15 +18,17 @@ mod descriptors;
 mod error;
 mod family;
 mod host;
-mod kind;
 mod limits;
 mod lines;
 mod look;
 pub mod maps;
 mod pagemap;
+mod piles;
 mod process;
 mod ranges;
+mod runtime;
 mod shared;
+mod shared_files;
 mod smaps;
 mod sockets;
 mod stat;
@@ -34,6 +36,7 @@ mod sysv;
 mod tally;
 mod threads;
 mod usage;
+mod watches;
 
 #[cfg(test)]
 mod growth;
@@ -57,18 +60,12 @@ use rustix::{
 };
 
 pub use self::{
-    census::{CENSUS_DESCRIPTORS, CensusRound, census},
+    census::{CENSUS_DESCRIPTORS, CensusRound, Counted, census},
     cgroup::container_id,
     error::ProcError,
     host::HostMemory,
-    kind::{fold_target, kind_of_target, socket_inode},
     limits::Limits,
-    look::Seen,
-    ranges::MappedRange,
-    smaps::Residency,
     sockets::{SOCKET_ROWS, SocketTable},
-    sysv::Segment,
-    usage::Detail,
 };
 
 /// Size of the reused buffer: one `getdents64` lists about a thousand descriptors, and nearly every

@@ -3,26 +3,13 @@
 use std::ops::ControlFlow;
 
 use super::{ProcError, Procfs, maps::pair};
-use crate::model::memory::Range;
+use crate::model::{memory::Range, observed::MappedRange};
 
 /// The most that is read: a million mappings, which is what some databases ask to be allowed.
 const BYTES: usize = 128 * 1024 * 1024;
 
 /// What the kernel prints behind the mappings of a process, though it is none.
 const VSYSCALL: &[u8] = b"[vsyscall]";
-
-/// A mapping.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MappedRange {
-    /// Where.
-    pub range: Range,
-    /// `PROT_*` of mmap(2); zero is `PROT_NONE`.
-    pub protection: u8,
-    /// `MAP_SHARED`: what is written there is not the process's own.
-    pub shared: bool,
-    /// It is of a file, or of a device.
-    pub of_file: bool,
-}
 
 impl MappedRange {
     /// From a line of `maps`, or the first of a mapping in `smaps`.

@@ -7,7 +7,8 @@
 
 use rustix::fs::{AtFlags, OFlags, fstatfs, statat};
 
-use super::{ProcError, Procfs, maps::pair, ranges::MappedRange};
+use super::{ProcError, Procfs, maps::pair};
+use crate::model::observed::MappedRange;
 
 /// Names of the kernel's own for memory that is in no file system anybody has mounted, and where
 /// POSIX puts what `shm_open` makes.

@@ -6,6 +6,7 @@
 use std::ops::ControlFlow;
 
 use super::{ProcError, Procfs};
+use crate::model::observed::ShmSegment;
 
 /// The most that is read, 200 bytes each: as many segments as the kernel can have without
 /// `ipcmni_extend`.
@@ -14,37 +15,10 @@ const BYTES: usize = 8 * 1024 * 1024;
 /// `SHM_DEST` of `linux/shm.h`: goes as soon as nobody has it attached.
 const DESTROYED: u32 = 0o1000;
 
-/// A segment, which stays until it is removed, whoever ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Segment {
-    /// Its id, as shmget(2) returned it.
-    pub shmid: i32,
-    /// Its key; 0 is `IPC_PRIVATE`.
-    pub key: i32,
-    /// Permissions, the lower nine bits.
-    pub perms: u32,
-    /// It has been removed and lives only as long as it is attached, shmctl(2).
-    pub removed: bool,
-    /// Bytes, as asked for.
-    pub size: u64,
-    /// Process that created it; it may have ended, and its number may be another's.
-    pub creator: u32,
-    /// Process that attached or detached it last; 0 where nobody did.
-    pub last: u32,
-    /// How often it is attached.
-    pub attached: u64,
-    /// User that owns it.
-    pub uid: u32,
-    /// Seconds since 1970 when it was created, or its owner or permissions were set.
-    pub changed: i64,
-    /// Bytes that are resident; `None` where the kernel does not tell.
-    pub resident_bytes: Option<u64>,
-}
-
 impl Procfs {
     /// All segments, in the kernel's order; [`ProcError::Gone`] where the kernel has none at all
     /// (`CONFIG_SYSVIPC`).
-    pub fn segments(&self) -> Result<Vec<Segment>, ProcError> {
+    pub fn segments(&self) -> Result<Vec<ShmSegment>, ProcError> {
         let mut segments = Vec::new();
         self.each_segment(|segment| {
             segments.push(segment);
@@ -54,7 +28,7 @@ impl Procfs {
     }
 
     /// One segment; `None` where there is none of that id.
-    pub fn segment(&self, shmid: i32) -> Result<Option<Segment>, ProcError> {
+    pub fn segment(&self, shmid: i32) -> Result<Option<ShmSegment>, ProcError> {
         let mut found = None;
         self.each_segment(|segment| {
             found = (segment.shmid == shmid).then_some(segment);
@@ -70,9 +44,9 @@ impl Procfs {
     /// The head of the table is no segment.
     fn each_segment(
         &self,
-        mut each: impl FnMut(Segment) -> ControlFlow<()>,
+        mut each: impl FnMut(ShmSegment) -> ControlFlow<()>,
     ) -> Result<(), ProcError> {
-        self.each_line("sysvipc/shm", BYTES, |line| match Segment::parse(line) {
+        self.each_line("sysvipc/shm", BYTES, |line| match ShmSegment::parse(line) {
             Some(segment) => each(segment),
             None => ControlFlow::Continue(()),
         })?;
@@ -80,7 +54,7 @@ impl Procfs {
     }
 }
 
-impl Segment {
+impl ShmSegment {
     /// `key shmid perms size cpid lpid nattch uid gid cuid cgid atime dtime ctime rss swap`
     fn parse(line: &[u8]) -> Option<Self> {
         let mut fields = str::from_utf8(line).ok()?.split_ascii_whitespace();
@@ -120,7 +94,7 @@ mod tests {
         let tree = TestProcfs::new();
         tree.file("sysvipc/shm", SHM);
         let procfs = tree.procfs();
-        let expected = Segment {
+        let expected = ShmSegment {
             shmid: 5,
             key: 0,
             perms: 0o600,

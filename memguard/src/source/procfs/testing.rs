@@ -9,7 +9,8 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{Procfs, Seen};
+use super::Procfs;
+use crate::model::observed::OpenFile;
 
 /// Writes the files that [`Procfs`] reads. What is not written does not exist.
 #[derive(Debug)]
@@ -93,7 +94,7 @@ pub(crate) fn real() -> Procfs {
 }
 
 /// What the kernel shows of a descriptor of this process.
-pub(crate) fn look(fd: &impl AsRawFd) -> Seen {
+pub(crate) fn look(fd: &impl AsRawFd) -> OpenFile {
     real().look(id(), id(), number(fd)).unwrap().unwrap()
 }
 

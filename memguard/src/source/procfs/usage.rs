@@ -3,47 +3,20 @@
 use std::ops::ControlFlow;
 
 use super::{Procfs, process::status_field};
-use crate::model::memory::Usage;
+use crate::model::{memory::Usage, observed::UsageDetail};
 
 /// The most that is read of `timers`, about 80 bytes each: more than `RLIMIT_SIGPENDING` lets one
 /// user have on any host.
 const TIMERS: usize = 16 * 1024 * 1024;
 
-/// What [`Procfs::usage`] looks up beyond `statm`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Detail {
-    /// Swapped memory, and shared memory apart from files: `status` instead of `statm`, twice as
-    /// dear. Threads come with it.
-    pub apart: bool,
-    /// Threads.
-    pub threads: bool,
-    /// POSIX timers.
-    pub timers: bool,
-}
-
-impl Detail {
-    /// `statm` alone.
-    pub const LEAST: Self = Self {
-        apart: false,
-        threads: false,
-        timers: false,
-    };
-    /// Everything.
-    pub const ALL: Self = Self {
-        apart: true,
-        threads: true,
-        timers: true,
-    };
-}
-
 impl Procfs {
     /// What a process uses now; `None` where it has no memory: kernel threads, zombies, the gone.
     ///
-    /// Without [`Detail::apart`], anonymous memory is what is resident of it: what is swapped out
-    /// does not count, which matters only where [`Procfs::swaps`]. Pages of `hugetlb` are in none
-    /// of the sizes but the address space.
-    pub fn usage(&self, tgid: u32, detail: Detail) -> Option<Usage> {
-        let Detail {
+    /// Without [`UsageDetail::apart`], anonymous memory is what is resident of it: what is swapped
+    /// out does not count, which matters only where [`Procfs::swaps`]. Pages of `hugetlb` are
+    /// in none of the sizes but the address space.
+    pub fn usage(&self, tgid: u32, detail: UsageDetail) -> Option<Usage> {
+        let UsageDetail {
             apart,
             threads,
             timers,
@@ -80,7 +53,7 @@ impl Procfs {
     /// Resident memory in bytes, `proc_pid_statm(5)`, as exact as the kernel's per-CPU counters.
     /// `None` where there is none: kernel threads, zombies.
     pub fn rss_bytes(&self, tgid: u32) -> Option<u64> {
-        let resident = self.usage(tgid, Detail::LEAST)?.resident_bytes;
+        let resident = self.usage(tgid, UsageDetail::LEAST)?.resident_bytes;
         (resident != 0).then_some(resident)
     }
 
@@ -210,19 +183,19 @@ mod tests {
                 b"ID: 0\nsignal: 60/0\nnotify: signal/pid.7\nClockID: 0\nID: 5\n",
             );
         let procfs = tree.procfs();
-        let threads = Detail {
+        let threads = UsageDetail {
             threads: true,
-            ..Detail::LEAST
+            ..UsageDetail::LEAST
         };
         for (detail, expected) in [
-            (Detail::LEAST, (None, None, None)),
+            (UsageDetail::LEAST, (None, None, None)),
             (threads, (None, Some(1), None)),
-            (Detail::ALL, (Some(200 * KIB), Some(3), Some(2))),
+            (UsageDetail::ALL, (Some(200 * KIB), Some(3), Some(2))),
         ] {
             let usage = procfs.usage(7, detail).unwrap();
             assert_eq!((usage.shmem_bytes, usage.threads, usage.timers), expected);
         }
-        assert_eq!(procfs.usage(8, Detail::ALL), None);
+        assert_eq!(procfs.usage(8, UsageDetail::ALL), None);
         assert_eq!(procfs.anonymous_rss_bytes(7), Some(104 * KIB));
     }
 
@@ -239,7 +212,7 @@ mod tests {
             .file("8/statm", b"0 0 0 0 0 0 0\n")
             .file("8/status", b"Name:\tzombie\nThreads:\t1\n");
         let procfs = tree.procfs();
-        for detail in [Detail::LEAST, Detail::ALL] {
+        for detail in [UsageDetail::LEAST, UsageDetail::ALL] {
             assert!(procfs.usage(7, detail).is_some());
             assert_eq!(procfs.usage(8, detail), None);
         }

@@ -197,7 +197,7 @@ fn interpreted() -> Vec<Site> {
             .may_be_unnamed(),
         Site::new("node_native", node, &[])
             .by("@/node_native SOURCES/opens.js")
-            .of_kind("file")
+            .of_kind("device")
             .may_be_unnamed(),
     ]
 }

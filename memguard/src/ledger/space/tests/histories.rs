@@ -93,7 +93,7 @@ impl Kernel {
                 });
                 let owner = self.owners.len() - 1;
                 self.set(mapped.space, mapped.range, Some(owner));
-                self.bury(mapped.space, Fate::Gone(mapped.stamp));
+                self.end(mapped.space, Fate::Gone(mapped.stamp));
             }
             Record::Unmapped(Unmapped {
                 stamp,
@@ -102,19 +102,19 @@ impl Kernel {
                 ..
             }) => {
                 self.set(space, range, None);
-                self.bury(space, Fate::Gone(stamp));
+                self.end(space, Fate::Gone(stamp));
             }
             Record::Detached(detached) => {
                 if let Some(owner) = self.attached(detached.space, detached.address) {
                     let own = |page: &&mut Option<usize>| **page == Some(owner);
                     let pages = self.of(detached.space).iter_mut();
                     pages.filter(own).for_each(|page| *page = None);
-                    self.bury(detached.space, Fate::Gone(detached.stamp));
+                    self.end(detached.space, Fate::Gone(detached.stamp));
                 }
             }
             Record::Died(space, _) => {
                 *self.of(space) = [None; PAGES];
-                self.bury(space, Fate::Died);
+                self.end(space, Fate::Died);
             }
             Record::Attributed(id, stack) => {
                 let living = self.owners.iter_mut().filter(|o| o.fate == Fate::Lives);
@@ -130,7 +130,7 @@ impl Kernel {
         self.of(space)[first as usize..end as usize].fill(owner);
     }
 
-    fn bury(&mut self, space: SpaceId, fate: Fate) {
+    fn end(&mut self, space: SpaceId, fate: Fate) {
         let mut left = vec![false; self.owners.len()];
         for owner in self.of(space).iter().flatten() {
             left[*owner] = true;
@@ -172,7 +172,7 @@ impl Kernel {
     /// Pages, pieces and all that is known of them are the same; how many pages were compared.
     fn check(&self, spaces: &Spaces, space: SpaceId) -> Result<u64, TestCaseError> {
         let mut pages = [None; PAGES];
-        let mut before: Option<Piece> = None;
+        let mut before: Option<HeldRange> = None;
         for piece in spaces.pieces(space) {
             let known = self.find(piece.mapped.stamp);
             let owner = &self.owners[known];
@@ -386,39 +386,39 @@ fn check_gone_late(history: &History, gone: &[Gone]) -> TestCaseResult {
     Ok(())
 }
 
-/// Panics where something in a cover does not fit together.
-fn check_state(cover: &Cover) {
+/// Panics where something in a map does not fit together.
+fn check_state(map: &IntervalMap) {
     let (mut end, mut holes) = (0, 0);
-    for (start, cell) in cover.cells.iter() {
+    for (start, cell) in map.cells.iter() {
         assert!(end <= start && start < cell.end, "cells overlap");
         end = cell.end;
         holes += usize::from(cell.is_hole());
     }
-    assert_eq!(cover.cells.holes(), holes);
-    for (stamp, origin, pieces) in cover.cuts.pieces() {
-        let own = cover.cells.within(origin);
+    assert_eq!(map.cells.holes(), holes);
+    for (stamp, origin, pieces) in map.splits.pieces() {
+        let own = map.cells.within(origin);
         let own = own.filter(|(_, cell)| cell.is_of(stamp)).count();
         assert_eq!(own as u32, pieces, "pieces of {stamp:?}");
     }
-    let of = |piece: Piece| (piece.mapped.stamp, piece.mapped.range);
-    let acquisitions: BTreeSet<_> = cover.pieces().map(of).collect();
-    assert_eq!(cover.forms.uses() as usize, acquisitions.len());
+    let of = |piece: HeldRange| (piece.mapped.stamp, piece.mapped.range);
+    let acquisitions: BTreeSet<_> = map.pieces().map(of).collect();
+    assert_eq!(map.attributes.uses() as usize, acquisitions.len());
 }
 
 /// Everything is given back at the end, and nothing is left.
 fn check_end(spaces: &mut Spaces) -> TestCaseResult {
     spaces.forget_holes(Stamp(u64::MAX));
     prop_assert_eq!(spaces.state_count(), spaces.all().count());
-    for cover in spaces.covers.values() {
-        check_state(cover);
+    for map in spaces.maps.values() {
+        check_state(map);
     }
-    prop_assert_eq!(spaces.oddities, Oddities::default());
+    prop_assert_eq!(spaces.anomalies, Anomalies::default());
     for space in 0..SPACES {
         spaces.died(SpaceId(space), Stamp(u64::MAX - 1));
     }
     spaces.forget_holes(Stamp(u64::MAX));
     prop_assert_eq!((spaces.count(), spaces.state_count()), (0, 0));
-    prop_assert!(spaces.covers.is_empty(), "state is left behind");
+    prop_assert!(spaces.maps.is_empty(), "state is left behind");
     Ok(())
 }
 
@@ -520,12 +520,12 @@ proptest! {
                 _ if end == 0 => spaces.died(SPACE, stamp),
                 _ => spaces.forget_holes(stamp),
             }
-            for cover in spaces.covers.values() {
-                check_state(cover);
+            for map in spaces.maps.values() {
+                check_state(map);
             }
             prop_assert_eq!(spaces.count(), spaces.all().count());
         }
-        spaces.oddities = Oddities::default();
+        spaces.anomalies = Anomalies::default();
         check_end(&mut spaces)?;
     }
 }

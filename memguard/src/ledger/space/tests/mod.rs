@@ -8,7 +8,7 @@
 mod histories;
 
 use super::{
-    cover::{PIECES, TOTAL},
+    interval_map::{PIECES, TOTAL},
     *,
 };
 use crate::model::{ids::ProcessId, memory::PAGE};
@@ -298,7 +298,7 @@ fn what_the_kernel_does_not_show_is_dropped() {
     let Play { spaces, gone } = &mut play;
     spaces.refute(id, Range::ALL, &mut |g| gone.push(g));
     play.is(&[(pages(3, 2), 2)], &[(1, None)]);
-    assert_eq!(play.spaces.oddities.refuted, 3);
+    assert_eq!(play.spaces.anomalies.refuted, 3);
     play.mmap(pages(0, 1), 1);
     assert_eq!(play.left().len(), 2, "there is no hole");
 }
@@ -309,7 +309,7 @@ fn the_same_record_twice_is_taken_once() {
     play.mmap(pages(0, 8), 1).mmap(pages(0, 8), 1);
     play.munmap(pages(2, 2), 2).mmap(pages(2, 2), 1);
     play.is(&[(pages(0, 2), 1), (pages(4, 4), 1)], &[]);
-    assert_eq!(play.spaces.oddities.repeated, 2);
+    assert_eq!(play.spaces.anomalies.repeated, 2);
 }
 
 #[test]
@@ -323,9 +323,9 @@ fn nothing_is_left_of_empty_spaces() {
     assert_eq!(play.spaces.state_count(), 2);
     play.spaces.forget_holes(Stamp(4));
     assert_eq!(play.spaces.state_count(), 0);
-    assert!(play.spaces.covers.is_empty());
+    assert!(play.spaces.maps.is_empty());
     play.shmdt(PAGE, 5).spaces.forget_holes(Stamp(6));
-    assert!(play.spaces.covers.is_empty());
+    assert!(play.spaces.maps.is_empty());
 }
 
 #[test]
@@ -336,7 +336,7 @@ fn pieces_of_a_space_are_bounded() {
         play.mmap(pages(map * 2, 1), map + 1);
     }
     assert_eq!(play.spaces.count(), PIECES);
-    assert_eq!(play.spaces.oddities.refused, 10);
+    assert_eq!(play.spaces.anomalies.refused, 10);
     let refused: Vec<_> = (many + 1..=many + 10).map(|stamp| (stamp, None)).collect();
     assert_eq!(play.gone(), refused);
     // A piece that would become two keeps its first part.
@@ -345,7 +345,7 @@ fn pieces_of_a_space_are_bounded() {
     play.munmap(pages((1 << 20) + 4, 1), many + 22);
     assert_eq!(play.spaces.count(), PIECES);
     assert_eq!(play.left().last(), Some(&(pages(1 << 20, 4), many + 21)));
-    assert_eq!(play.spaces.oddities.refused, 11);
+    assert_eq!(play.spaces.anomalies.refused, 11);
 }
 
 #[test]
@@ -359,7 +359,7 @@ fn pieces_of_all_spaces_are_bounded() {
     assert_eq!(play.gone(), [(4, None), (5, None)]);
     play.spaces.died(SPACE, Stamp(9));
     assert_eq!(play.spaces.count(), TOTAL - 3);
-    assert_eq!(play.spaces.oddities.refused, 2);
+    assert_eq!(play.spaces.anomalies.refused, 2);
 }
 
 #[test]
@@ -369,7 +369,7 @@ fn holes_are_bounded_and_the_oldest_go_first() {
     for hole in 0..=many {
         play.munmap(pages(hole * 2, 1), hole + 1);
     }
-    let dropped = play.spaces.oddities.holes_dropped;
+    let dropped = play.spaces.anomalies.holes_dropped;
     assert_eq!(dropped, many / 2 + 1);
     assert_eq!(play.spaces.state_count() as u64, many + 1 - dropped);
     play.mmap(pages(many * 2, 1), 1);
@@ -379,7 +379,7 @@ fn holes_are_bounded_and_the_oldest_go_first() {
         play.shmdt(address * PAGE, address + 1);
     }
     assert!(play.spaces.detachments.len() <= HOLES);
-    assert!(play.spaces.oddities.holes_dropped > dropped);
+    assert!(play.spaces.anomalies.holes_dropped > dropped);
 }
 
 /// Bytes of a `BTreeMap` that was filled in order: its nodes have room for 11 entries and keep 6 of
@@ -401,12 +401,12 @@ fn a_process_of_25_mappings_is_small() {
     for map in 0..25 {
         play.mmap(pages(map * 100, 50), map + 1);
     }
-    let space = size_of::<(SpaceId, Cover)>() * 8 / 7;
-    let forms = play.spaces.covers[&SPACE].forms.footprint();
-    let whole = space + forms + tree::<u64, cell::Cell>(25);
+    let space = size_of::<(SpaceId, IntervalMap)>() * 8 / 7;
+    let attributes = play.spaces.maps[&SPACE].attributes.footprint();
+    let whole = space + attributes + tree::<u64, cell::Cell>(25);
     // As of threads, whose arenas are trimmed.
     let trimmed = whole + tree::<(Stamp, u64), [u64; 3]>(8);
-    println!("25 whole mappings: {whole} bytes; 8 of them cut: {trimmed} bytes");
+    println!("25 whole mappings: {whole} bytes; 8 of them split: {trimmed} bytes");
     assert!(whole < 2048, "{whole} bytes");
     assert!(trimmed < 2560, "{trimmed} bytes");
 }

@@ -137,14 +137,21 @@ pub struct Waiter(OwnedFd);
 
 impl Waiter {
     /// Until one is as full as [`Event::full_bytes`] says; rings tell it once, and again after that
-    /// many more.
+    /// many more. Where one cannot wait, as long as it takes to fill no ring.
     pub fn wait(&self) {
         let mut full = Vec::with_capacity(8);
-        if epoll::wait(&self.0, spare_capacity(&mut full), None).is_err() {
-            // A signal, or nothing to wait for: then it is as if nobody waited.
-        }
+        let waited = epoll::wait(&self.0, spare_capacity(&mut full), None);
         // A CPU that has gone tells it all the time.
-        thread::sleep(REST);
+        thread::sleep(rest(&waited));
+    }
+}
+
+/// How long to rest after a wait. An error that is no signal comes again at once, so the rings are
+/// then read as often as by who has nothing to wait for.
+fn rest<T>(waited: &Result<T, Errno>) -> Duration {
+    match waited {
+        Ok(_) | Err(Errno::INTR) => REST,
+        Err(_) => REST * 5,
     }
 }
 
@@ -186,6 +193,13 @@ fn explain(event: &Event, cpu: u32, error: &io::Error) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_cannot_wait_does_not_spin() {
+        assert_eq!(rest(&Ok(1)), REST);
+        assert_eq!(rest::<()>(&Err(Errno::INTR)), REST);
+        assert!(rest::<()>(&Err(Errno::BADF)) > REST);
+    }
 
     #[test]
     fn errors_say_what_to_do() {

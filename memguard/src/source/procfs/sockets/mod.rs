@@ -21,8 +21,8 @@ use hashbrown::{HashMap, HashSet, hash_map::Entry};
 use rustix::fs::OFlags;
 
 use self::inet::{Inet, Protocol};
-use super::{Procfs, fold_target};
-use crate::model::resource::Kind;
+use super::Procfs;
+use crate::model::{link_target::fold_target, resource::Kind};
 
 /// The most sockets that are taken from one file.
 pub const SOCKET_ROWS: usize = 65_536;
