@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use memguard_tests::{Guard, Memguard, Ran, Scratch, machine, program};
+use memguard_tests::{Guard, Memguard, Ran, Scratch, machine, program, wait::wait_until};
 
 const SUBCOMMANDS: [&str; 6] = ["watch", "run", "doctor", "report", "diff", "demo"];
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -209,6 +209,7 @@ fn readme_shows_what_happens() {
         )
     };
     let pid = leaky.pid().to_string();
+    is_python(&pid);
     let command = command.replace("1403", &pid);
     let ran = Memguard::plain(&command.split(' ').collect::<Vec<_>>()).finish_within(PATIENCE);
     println!("{}", ran.stdout);
@@ -218,6 +219,14 @@ fn readme_shows_what_happens() {
     for text in [&ran.stdout, &expected] {
         assert!(text.contains(suggestion), "{text}");
     }
+}
+
+/// What is found as `python3` may be a script that looks for the interpreter first.
+fn is_python(pid: &str) {
+    wait_until(PATIENCE, "the interpreter runs", || {
+        let name = fs::read_to_string(format!("/proc/{pid}/comm"));
+        name.is_ok_and(|name| name.starts_with("python"))
+    });
 }
 
 /// The tags and other first words of lines that are not indented, each once.
