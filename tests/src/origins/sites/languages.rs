@@ -160,20 +160,20 @@ fn go() -> Vec<Site> {
     vec![
         made("go_file", "", "opens", OPENS)
             .at("kept.go", "LEAK opens")
-            .of_kind("file"),
+            .of_kind("device"),
         made("go_syscall", "", "calls", &["main.calls", "main.main"])
             .at("kept.go", "LEAK calls")
-            .of_kind("file"),
+            .of_kind("device"),
         made("go_listener", "", "inGoroutine", LISTENS)
             .at("kept.go", "LEAK listens")
             .of_kind("tcp"),
-        stripped(made("go_stripped", "", "opens", OPENS).of_kind("file")),
+        stripped(made("go_stripped", "", "opens", OPENS).of_kind("device")),
         Site::new(
             "go_crossed",
             Recipe::new(Tool::Go, "crossed.go", ""),
             &["leak", "crossed", "main.crosses", "main.main"],
         )
-        .of_kind("file"),
+        .of_kind("device"),
     ]
 }
 
