@@ -137,6 +137,8 @@ calls! {
     Shmat = 52, "shmat";
     /// `brk(2)` that grew the heap.
     Brk = 53, "brk";
+    /// `add_key(2)`; detail: the keyring that it was added to, as the call was given it.
+    AddKey = 54, "add_key";
     /// None that was seen: found open by comparing with the kernel's own table.
     Unknown = 48, "unknown";
 }

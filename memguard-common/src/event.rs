@@ -41,11 +41,15 @@ pub mod kind {
     /// Its id is the address, and its size, or less, the length: `shmat` does not tell how much it
     /// maps, and the segment may be gone when the agent asks.
     pub const SEGMENT: u32 = 9;
-    /// An [`super::Acquired`] that is no descriptor, but a file that was made at the top of a file
-    /// system in memory, as `shm_open` and `sem_open` do.
+    /// An [`super::Acquired`] that is no descriptor, but an object that outlives its maker.
     ///
-    /// Its inode's number is the handle, and its device, as the kernel packs it, the detail.
+    /// Either a file that was made at the top of a file system in memory, as `shm_open` and
+    /// `sem_open` do: its inode's number is the handle, and its device, as the kernel packs it, the
+    /// detail. Or a key that `add_key` returned: its serial number is the handle.
     pub const CREATED: u32 = 10;
+    /// An [`super::Acquired`] that is told, or was, by itself too: more of the stack at that
+    /// moment, as [`crate::wide`] has it.
+    pub const WIDE_WINDOW: u32 = 11;
 }
 
 /// Bits of [`Head::flags`].
@@ -140,7 +144,8 @@ pub const fn map_detail(protection: u64, flags: u64, pages: u64) -> u64 {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Acquired {
-    /// [`kind::ACQUIRED`] or [`kind::CREATED`]; stamped at the exit of the call.
+    /// [`kind::ACQUIRED`], [`kind::CREATED`] or [`kind::WIDE_WINDOW`]; stamped at the exit of the
+    /// call.
     pub head: Head,
     /// Address of the `files_struct`, or of the `mm_struct` where it is memory; reused by the
     /// kernel at once, see the ledger's epochs.

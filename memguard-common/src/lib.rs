@@ -2,8 +2,9 @@
 //!
 //! [`call`] names what acquires, [`event`] lays out the records on the ring buffer, [`nursery`] is
 //! the protocol by which both sides own the young generation, [`settings`] is what the agent tells
-//! the programs, [`stats`] is what the programs count. `no_std`, no dependencies: the same code
-//! runs in the kernel, in the agent, and in the exhaustive exploration under `tests/`.
+//! the programs, [`stats`] is what the programs count, [`wide`] is where they copy more of the
+//! stack. `no_std`, no dependencies: the same code runs in the kernel, in the agent, and in the
+//! exhaustive exploration under `tests/`.
 
 #![cfg_attr(not(test), no_std)]
 
@@ -12,3 +13,4 @@ pub mod event;
 pub mod nursery;
 pub mod settings;
 pub mod stats;
+pub mod wide;

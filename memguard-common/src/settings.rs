@@ -213,6 +213,10 @@ pub struct Settings {
     pub ring_watermark: u32,
     /// Acquisitions travel without their stack once the ring holds more bytes than this.
     pub window_watermark: u32,
+    /// Whether wide windows are copied anywhere; 0 where no word of [`crate::wide`] is in use.
+    pub wide_sites: u32,
+    /// Explicit padding.
+    pub pad: u32,
     /// See [`Selector`].
     pub targets: [TargetList; TARGET_SLOTS],
 }
@@ -223,7 +227,7 @@ const _: () = assert!(
     "TargetList has a hole"
 );
 const _: () = assert!(
-    size_of::<Settings>() == 16 + TARGET_SLOTS * size_of::<TargetList>(),
+    size_of::<Settings>() == 24 + TARGET_SLOTS * size_of::<TargetList>(),
     "Settings has a hole"
 );
 const _: () = assert!(TARGET_SLOTS.is_power_of_two(), "a slot is a mask");

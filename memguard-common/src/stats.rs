@@ -94,6 +94,10 @@ stats! {
     SegmentsSent = "segments.sent",
     /// … dropped because the ring was full.
     SegmentsLost = "segments.lost",
+    /// Wide windows sent: more of the stack, beside the acquisition's own record.
+    WideSent = "windows.wide",
+    /// … dropped because the ring was half full.
+    WideLost = "windows.wide_lost",
     /// Fork, exec and exit records sent.
     LifecycleSent = "lifecycle.sent",
     /// … dropped because the ring was full.

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `acquire` | exit of calls that return a descriptor | puts it into the nursery |
 //! | `create` | exit of `open` and its like | tells the agent of a file made in memory |
+//! | `key` | exit of `add_key` | tells the agent of a key |
 //! | `acquire_pair` | exit of `pipe`, `pipe2`, `socketpair` | likewise, two |
 //! | `acquire_one` | exit of `clone`, `clone3`, `getsockopt` | tells the agent of a pidfd |
 //! | `acquire_message` | exit of `recvmsg`, `recvmmsg` | tells the agent of descriptors received |
@@ -46,6 +47,7 @@ mod memory;
 mod nursery;
 mod probes;
 mod regs;
+mod wide;
 mod window;
 
 /// The helpers that memguard calls are open to GPL-compatible programs only.

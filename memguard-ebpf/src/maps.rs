@@ -10,6 +10,7 @@ use memguard_common::{
     nursery::{SETS, WAYS},
     settings::{CALLS, Layout, Settings},
     stats::{ProcessLosses, Stat},
+    wide::WIDE_SITES,
 };
 
 use crate::memory::read_volatile;
@@ -40,6 +41,10 @@ pub(crate) static STATS: PerCpuArray<[u64; Stat::COUNT as usize]> =
 /// What the agent may change while the programs run.
 #[map]
 pub(crate) static SETTINGS: Array<Settings> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// Where wide windows are copied, and how often still; the agent's to fill.
+#[map]
+pub(crate) static WIDE: Array<u64> = Array::with_max_entries(WIDE_SITES, BPF_F_MMAPABLE);
 
 /// Watched thread groups, a bit each: a look at it takes 2 ns where a hash map takes 40. The agent
 /// makes it as long as the kernel's `pid_max` asks for, 4 KiB for 32 768, 512 KiB for the most

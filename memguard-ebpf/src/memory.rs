@@ -64,6 +64,25 @@ pub(crate) fn clear_bits(word: *mut u64, bits: u64) {
     write_volatile(word, read_volatile(word) & !bits);
 }
 
+/// Changes a word of a map that several programs and the agent change, if it is still `from`.
+#[cfg(target_arch = "bpf")]
+#[inline(always)]
+pub(crate) fn compare_exchange(word: *mut u64, from: u64, to: u64) -> bool {
+    use core::intrinsics::{AtomicOrdering::SeqCst, atomic_cxchg};
+    // SAFETY: an aligned word inside a map value.
+    unsafe { atomic_cxchg::<u64, { SeqCst }, { SeqCst }>(word, from, to) }.1
+}
+
+/// See above; where the crate is only checked.
+#[cfg(not(target_arch = "bpf"))]
+pub(crate) fn compare_exchange(word: *mut u64, from: u64, to: u64) -> bool {
+    use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
+    // SAFETY: an aligned word inside a map value.
+    unsafe { AtomicU64::from_ptr(word) }
+        .compare_exchange(from, to, SeqCst, SeqCst)
+        .is_ok()
+}
+
 /// A pointer to a field, without looking at it.
 macro_rules! field_of {
     ($record:expr, $type:ty, $field:ident) => {

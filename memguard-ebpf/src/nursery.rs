@@ -15,7 +15,7 @@ use memguard_common::{
 use crate::{
     emit::count,
     maps,
-    memory::{field_of, read_volatile, write_volatile},
+    memory::{compare_exchange, field_of, read_volatile, write_volatile},
     regs::Origin,
     window::StackBuf,
 };
@@ -244,21 +244,4 @@ impl Memory for Set {
         write_volatile(last_byte, 0);
         read_volatile(&raw const slot) as u32
     }
-}
-
-#[cfg(target_arch = "bpf")]
-#[inline(always)]
-fn compare_exchange(word: *mut u64, from: u64, to: u64) -> bool {
-    use core::intrinsics::{AtomicOrdering::SeqCst, atomic_cxchg};
-    // SAFETY: an aligned word inside a map value.
-    unsafe { atomic_cxchg::<u64, { SeqCst }, { SeqCst }>(word, from, to) }.1
-}
-
-#[cfg(not(target_arch = "bpf"))]
-fn compare_exchange(word: *mut u64, from: u64, to: u64) -> bool {
-    use core::sync::atomic::{AtomicU64, Ordering::SeqCst};
-    // SAFETY: an aligned word inside a map value.
-    unsafe { AtomicU64::from_ptr(word) }
-        .compare_exchange(from, to, SeqCst, SeqCst)
-        .is_ok()
 }

@@ -39,6 +39,7 @@ impl Origin {
 mod slot {
     pub(super) const BP: usize = 4;
     pub(super) const R10: usize = 7;
+    pub(super) const R8: usize = 9;
     pub(super) const DX: usize = 12;
     pub(super) const SI: usize = 13;
     pub(super) const DI: usize = 14;
@@ -92,5 +93,11 @@ impl Arguments {
     #[inline(always)]
     pub(crate) fn fourth(self) -> u64 {
         self.slot(slot::R10)
+    }
+
+    /// Fifth argument.
+    #[inline(always)]
+    pub(crate) fn fifth(self) -> u64 {
+        self.slot(slot::R8)
     }
 }

@@ -8,6 +8,7 @@ use aya_ebpf::helpers::generated::bpf_probe_read_user;
 use memguard_common::{
     event::{ACQUIRED_BYTES, Acquired, POOL_ELEMENT, Window},
     stats::Stat,
+    wide::WIDE_BYTES,
 };
 
 use crate::{
@@ -113,15 +114,16 @@ fn copy(from: *const u64, to: *mut u64) {
 
 /// True where all could be read; else what is at `place` has been zeroed.
 #[inline(always)]
-fn read(place: *mut u8, size: u64, source: u64) -> bool {
+pub(crate) fn read(place: *mut u8, size: u64, source: u64) -> bool {
     // SAFETY: the verifier checks that `place` has room; the helper fails cleanly on any source.
     unsafe { bpf_probe_read_user(place.cast(), size as u32, source as *const _) == 0 }
 }
 
 /// The stack ends within the window: reads up to where it does, a page at a time. Returns how much.
 #[inline(always)]
-fn piecewise(place: *mut u8, size: u64, sp: u64) -> u64 {
-    const PAGES: u32 = 3;
+pub(crate) fn piecewise(place: *mut u8, size: u64, sp: u64) -> u64 {
+    /// Whole pages that the largest window can have behind the first.
+    const PAGES: u64 = (WIDE_BYTES as u64 - 1) / PAGE;
     let mut done = PAGE - (sp & (PAGE - 1));
     if done >= size || !read(place, done, sp) {
         return 0;

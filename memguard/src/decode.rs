@@ -13,8 +13,8 @@ use crate::model::{
     ids::{ProcessId, Stamp, TableId},
     memory::{Attached, Detached, Mapped, Range, SegmentSize, SpaceId, Unmapped},
     origin::Window,
+    persistent::{CreatedObject, ObjectId, SharedFileId},
     resource::Call,
-    shared_file::{CreatedFile, SharedFileId},
 };
 
 /// Why a record is none.
@@ -160,7 +160,7 @@ fn acquired(head: &Head, reader: &mut Reader<'_>) -> Result<Event, DecodeError> 
     }
 }
 
-fn created(head: &Head, reader: &mut Reader<'_>) -> Result<CreatedFile, DecodeError> {
+fn created(head: &Head, reader: &mut Reader<'_>) -> Result<CreatedObject, DecodeError> {
     fields(head, reader).map(|fields| fields.created())
 }
 
@@ -215,17 +215,29 @@ impl Fields {
         })
     }
 
-    /// The kernel has a device's major number above twenty bits of its minor one.
-    fn created(&self) -> CreatedFile {
-        let (major, minor) = (self.detail >> 20, self.detail & 0xf_ffff);
-        CreatedFile {
+    fn created(&self) -> CreatedObject {
+        let (id, outlives) = match self.call {
+            Call::AddKey => (
+                ObjectId::Key(self.handle as u32),
+                is_users(self.detail as i32),
+            ),
+            _ => (ObjectId::File(self.file()), true),
+        };
+        CreatedObject {
             stamp: self.head.stamp,
-            id: SharedFileId {
-                device: libc::makedev(major as u32, minor as u32),
-                inode: self.handle,
-            },
+            id,
             process: self.process,
             call: self.call,
+            outlives,
+        }
+    }
+
+    /// The kernel has a device's major number above twenty bits of its minor one.
+    fn file(&self) -> SharedFileId {
+        let (major, minor) = (self.detail >> 20, self.detail & 0xf_ffff);
+        SharedFileId {
+            device: libc::makedev(major as u32, minor as u32),
+            inode: self.handle,
         }
     }
 
@@ -240,6 +252,14 @@ impl Fields {
             tid: self.tid,
         }
     }
+}
+
+/// Whether a keyring is a user's, or one that was named by its number: all others are of a thread,
+/// a process or a session, `add_key(2)`.
+fn is_users(keyring: i32) -> bool {
+    const USER: i32 = -4;
+    const USER_SESSION: i32 = -5;
+    keyring > 0 || matches!(keyring, USER | USER_SESSION)
 }
 
 fn unmapped(head: &Head, reader: &mut Reader<'_>) -> Result<Event, DecodeError> {
@@ -268,6 +288,36 @@ fn segment(reader: &mut Reader<'_>) -> Result<Event, DecodeError> {
     let (_space, _process) = (reader.u64()?, reader.process()?);
     let (id, bytes) = (reader.u64()? as i32, reader.u64()?);
     Ok(Event::Segment(SegmentSize { id, bytes }))
+}
+
+/// More of the stack that something was acquired from, told beside the acquisition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WideWindow {
+    /// Who acquired it.
+    pub process: ProcessId,
+    /// When, which says what it was.
+    pub stamp: Stamp,
+    /// What the kernel copied.
+    pub window: Window,
+}
+
+/// Whether a record is a [`WideWindow`], which is no event.
+pub fn is_wide_window(bytes: &[u8]) -> bool {
+    let kind = Reader::new(bytes).u32();
+    kind.is_ok_and(|kind| kind == kind::WIDE_WINDOW)
+}
+
+/// A record that [`is_wide_window`]; `None` where nothing could be copied.
+pub fn wide_window(bytes: &[u8]) -> Result<Option<WideWindow>, DecodeError> {
+    let mut reader = Reader::new(bytes);
+    let (_kind, flags) = (reader.u32()?, reader.u32()?);
+    let stamp = Stamp(reader.u64()?);
+    let fields = fields(&Head { flags, stamp }, &mut reader)?;
+    Ok(window(bytes).map(|window| WideWindow {
+        process: fields.process,
+        stamp,
+        window,
+    }))
 }
 
 /// Registers and stack behind an acquisition; `None` where nothing was copied.
@@ -530,20 +580,42 @@ mod tests {
             pair(Call::Openat as u32, 5),
             device,
         ];
-        let expected = CreatedFile {
+        let expected = CreatedObject {
             stamp: Stamp(9),
-            id: SharedFileId {
+            id: ObjectId::File(SharedFileId {
                 device: libc::makedev(3, 0x1_0027),
                 inode: 77,
-            },
+            }),
             process: ProcessId {
                 tgid: 2,
                 start_ticks: 1,
             },
             call: Call::Openat,
+            outlives: true,
         };
         let record = bytes(kind::CREATED, 0, &words, &[]);
         assert_eq!(decode(&record), Ok(Event::Created(expected)));
+    }
+
+    #[test]
+    fn a_key_outlives_its_maker_in_the_keyring_of_a_user() {
+        for (keyring, expected) in [
+            (-1, false),
+            (-2, false),
+            (-3, false),
+            (-4, true),
+            (901, true),
+        ] {
+            let call = pair(Call::AddKey as u32, 5);
+            let detail = u64::from(i32::cast_unsigned(keyring));
+            let words = [9, 1, pair(2, 3), 77, 10_000_000, call, detail];
+            let record = bytes(kind::CREATED, 0, &words, &[]);
+            let Ok(Event::Created(created)) = decode(&record) else {
+                panic!("{:?}", decode(&record))
+            };
+            assert_eq!(created.id, ObjectId::Key(77));
+            assert_eq!(created.outlives, expected, "{keyring}");
+        }
     }
 
     #[test]

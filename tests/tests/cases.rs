@@ -1,13 +1,18 @@
 //! Programs as users have them, watched at default options: what is told of each, and when.
 #![cfg(test)] // so that clippy.toml's allowances for tests reach the helpers too
 
-use std::{path::Path, thread, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::Duration,
+};
 
 use memguard_tests::{
     Finding, Lines, Memguard, Running,
     finding::listed,
     machine,
-    programs::{on_path, sources},
+    programs::{on_path, sources, target_dir},
     text,
     times::unix_seconds,
 };
@@ -22,6 +27,45 @@ struct Cases {
     fast: Running,
     server: Running,
     cache: Option<Running>,
+    go: Option<Go>,
+}
+
+/// Those in Go.
+struct Go {
+    body_open: Running,
+    eventfd: Running,
+}
+
+impl Go {
+    fn start(seconds: &str) -> Option<Self> {
+        let compiler = on_path("go");
+        if compiler.is_none() {
+            println!("skipped: the cases in Go, which is not installed");
+        }
+        let compiler = compiler?;
+        let start = |name| Memguard::program(&compiled(&compiler, name), &[seconds]).start();
+        Some(Self {
+            body_open: start("http_body_open"),
+            eventfd: start("exec_eventfd"),
+        })
+    }
+}
+
+fn compiled(compiler: &Path, name: &str) -> PathBuf {
+    let program = target_dir().join(name);
+    let made = Command::new(compiler)
+        .arg("build")
+        .arg("-o")
+        .args([
+            &program,
+            &sources().join("cases").join(name).with_extension("go"),
+        ])
+        .status();
+    assert!(
+        made.is_ok_and(|made| made.success()),
+        "{name} does not compile"
+    );
+    program
 }
 
 impl Cases {
@@ -41,13 +85,15 @@ impl Cases {
             fast,
             server: start("python3", &["server.py", seconds]),
             cache: cache.map(|_node| start("node", &["cache.js", seconds])),
+            go: Go::start(seconds),
         }
     }
 
     fn watched(&self, duration: &str) -> Lines {
         let all = [&self.fast, &self.server]
             .into_iter()
-            .chain(self.cache.as_ref());
+            .chain(self.cache.as_ref())
+            .chain(self.go.iter().flat_map(|go| [&go.body_open, &go.eventfd]));
         let pids: Vec<_> = all.map(|running| running.pid().to_string()).collect();
         let watch = Memguard::watch(&["-p", &pids.join(","), "-d", duration]);
         watch.start().finish_within(Duration::from_mins(6)).lines()
@@ -137,6 +183,21 @@ fn cache(told: &Told<'_>) {
     assert!(!others, "no descriptor is lost");
 }
 
+/// Nothing is ever released there, so it is suspected as long as it is watched; at this place, and
+/// with nothing beside it: that the runtime's heap ramps is no growth.
+fn go(told: &Told<'_>, kind: &str, place: &str) {
+    told.within("suspect", 30.0);
+    let last = told.lines.iter().rfind(|it| it.verdict() != "aged");
+    let last = last.expect("a suspicion");
+    assert_eq!(last.kind(), kind);
+    let body = text(last.0, "/body");
+    assert!(body.contains(place), "{body}");
+    let others = told.lines.iter().filter(|it| it.id() != last.id());
+    let others: Vec<_> = others.filter(|it| it.warns()).copied().collect();
+    assert!(others.is_empty(), "{}", listed(&others));
+    assert_eq!(told.first("growth"), None);
+}
+
 #[test]
 fn each_is_told_as_what_it_is() {
     let Some(_alone) = machine::ready() else {
@@ -148,6 +209,12 @@ fn each_is_told_as_what_it_is() {
     server(&Told::of(&lines, &cases.server));
     if let Some(node) = &cases.cache {
         cache(&Told::of(&lines, node));
+    }
+    if let Some(programs) = &cases.go {
+        let body_open = Told::of(&lines, &programs.body_open);
+        go(&body_open, "tcp", "net/http.(*Transport).dialConn");
+        let eventfd = Told::of(&lines, &programs.eventfd);
+        go(&eventfd, "eventfd", "main.(*watch).add");
     }
 }
 

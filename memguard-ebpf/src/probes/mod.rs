@@ -10,7 +10,9 @@ macro_rules! log {
 }
 
 mod fd;
+mod key;
 mod memory;
+mod object;
 mod process;
 mod snapshot;
 

@@ -55,6 +55,7 @@ impl Stacks {
             process: self.process,
             stamp,
             window,
+            wide: None,
         }
     }
 }

@@ -5,7 +5,7 @@ use hashbrown::HashMap;
 
 use super::{baselines::Baselines, origins::OriginClient, outputs::Outputs};
 use crate::{
-    decode::decode,
+    decode::{decode, is_wide_window, wide_window},
     engine::{Effect, Engine, Input},
     facts::Facts,
     judge::question::{Answer, Question},
@@ -16,7 +16,7 @@ use crate::{
         ids::{ProcessId, Stamp, TableId},
         report::Report,
     },
-    origin,
+    origin::{self, UnwindTarget},
     output::hub::SnapshotCell,
     recording::Recorder,
     source::kernel,
@@ -132,14 +132,27 @@ impl Core {
 
     /// Takes a record of the kernel.
     pub(super) fn take_record(&mut self, record: &[u8]) {
+        if is_wide_window(record) {
+            return self.take_wide_window(record);
+        }
         let Ok(event) = decode(record) else {
             self.tally.undecodable += 1;
             return;
         };
         if let Some((id, process, stamp)) = self.engine.wants_origin(&event) {
-            self.origins.unwind(id, process, stamp, record);
+            let target = UnwindTarget::Acquisition(id);
+            self.origins.unwind(target, process, stamp, record);
         }
         self.tell(Input::Event(event));
+    }
+
+    fn take_wide_window(&mut self, record: &[u8]) {
+        match wide_window(record) {
+            Ok(wide) => wide
+                .into_iter()
+                .for_each(|wide| self.origins.keep_wide(wide)),
+            Err(_) => self.tally.undecodable += 1,
+        }
     }
 
     /// Takes a record of what was released in the nursery.
@@ -150,7 +163,8 @@ impl Core {
         let id = AcquisitionId::Handle((&acquired).into());
         let (process, stamp) = (acquired.process, acquired.stamp);
         self.tell(Input::DiedYoung { acquired, lingered });
-        self.origins.unwind(id, process, stamp, record);
+        let target = UnwindTarget::Released(id);
+        self.origins.unwind(target, process, stamp, record);
     }
 
     /// Takes a sample of page faults.
@@ -182,10 +196,11 @@ impl Core {
             return false;
         };
         self.origins.request(origin::Work {
-            target: origin::UnwindTarget::Touch { address, stamp },
+            target: UnwindTarget::Touch { address, stamp },
             process,
             stamp,
             window,
+            wide: None,
         })
     }
 

@@ -103,6 +103,8 @@ impl Agent {
                 Taken::Released { lingered } => core.take_released(record, lingered),
             });
         self.core.tally.swept += taken;
+        self.widen(now);
+        self.core.origins.swept(cutoff);
         self.drain_past();
         self.unwinding = Some(Unwinding {
             cutoff: now.before(SWEEP),
@@ -110,6 +112,15 @@ impl Agent {
             since: Instant::now(),
         });
         self.end_sweep();
+    }
+
+    /// Has more of the stack copied at sites whose windows ended too early.
+    fn widen(&mut self, now: Stamp) {
+        let Self { kernel, core, .. } = self;
+        for (process, key) in core.origins.take_early_ends() {
+            kernel.wide.ended_early(process, key, now);
+        }
+        kernel.refill_wide();
     }
 
     /// Ends the sweep if its windows are unwound, or have been waited for long enough.

@@ -17,6 +17,7 @@ mod start;
 mod summary;
 mod target;
 mod watch;
+mod wide_windows;
 
 use std::time::Duration;
 
@@ -76,6 +77,7 @@ impl Agent {
     }
 
     fn forget_process_in_kernel(&mut self, process: ProcessId) {
+        self.kernel.wide.forget(process);
         if let Err(error) = self.kernel.forget_losses(process)
             && !std::mem::replace(&mut self.losses.complained, true)
         {

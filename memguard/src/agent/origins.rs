@@ -1,9 +1,11 @@
 //! The threads that unwind and name, as the agent uses them; also where there are none.
 
+use memguard_common::wide;
+
+use super::wide_windows::WideWindows;
 use crate::{
     decode,
     engine::Input,
-    ledger::AcquisitionId,
     model::{
         ids::{ProcessId, Stamp},
         origin::StackId,
@@ -12,6 +14,9 @@ use crate::{
     origin::{Answer, ModuleSource, Origins, UnwindTarget, Work},
     source::kernel::sideband::Sideband,
 };
+
+/// Most handles between two sweeps that are told of because their window ended too early.
+const EARLY_ENDS: usize = 1024;
 
 /// See the module.
 #[derive(Debug)]
@@ -22,6 +27,8 @@ pub(super) struct OriginClient {
     /// The last barrier that was passed.
     passed: u64,
     tickets: u64,
+    wide: WideWindows,
+    early_ends: Vec<(ProcessId, u64)>,
 }
 
 impl OriginClient {
@@ -52,6 +59,8 @@ impl OriginClient {
             status,
             passed: 0,
             tickets: 0,
+            wide: WideWindows::default(),
+            early_ends: Vec::new(),
         }
     }
 
@@ -79,14 +88,21 @@ impl OriginClient {
                 target,
                 process,
                 stack,
-            } => Some(match target {
-                UnwindTarget::Acquisition(acquisition) => Input::Attributed { acquisition, stack },
-                UnwindTarget::Touch { address, stamp } => Input::FaultUnwound {
-                    process,
-                    address,
-                    stamp,
-                    stack,
-                },
+                ended_early,
+            } => {
+                self.note_early_end(process, target, ended_early);
+                Some(told(target, process, stack))
+            }
+            Answer::WholeStack {
+                process,
+                stamp,
+                short,
+                whole,
+            } => Some(Input::WholeStack {
+                process,
+                stamp,
+                short,
+                whole,
             }),
             Answer::Named { stacks, .. } => Some(Input::Named { at, stacks }),
             Answer::Barrier(number) => {
@@ -96,23 +112,55 @@ impl OriginClient {
         }
     }
 
+    /// Only of what is held, and not of page faults, whose windows have another source.
+    fn note_early_end(
+        &mut self,
+        process: ProcessId,
+        target: UnwindTarget,
+        ended_early: Option<(u64, u64)>,
+    ) {
+        if let (UnwindTarget::Acquisition(_), Some((ip, sp))) = (target, ended_early)
+            && self.early_ends.len() < EARLY_ENDS
+        {
+            let key = wide::site_key(process.tgid, ip, sp);
+            self.early_ends.push((process, key));
+        }
+    }
+
+    /// At which sites windows ended too early since the last time, one for each handle.
+    pub(super) fn take_early_ends(&mut self) -> Vec<(ProcessId, u64)> {
+        std::mem::take(&mut self.early_ends)
+    }
+
+    /// Keeps more of the stack of something that was acquired, until it is to be unwound.
+    pub(super) fn keep_wide(&mut self, wide: decode::WideWindow) {
+        self.wide.keep(wide);
+    }
+
+    /// What was acquired up to `cutoff` and has not come is not waited for any more.
+    pub(super) fn swept(&mut self, cutoff: Stamp) {
+        self.wide.swept(cutoff);
+    }
+
     /// Has a window unwound, where one was copied.
     pub(super) fn unwind(
         &mut self,
-        acquisition: AcquisitionId,
+        target: UnwindTarget,
         process: ProcessId,
         stamp: Stamp,
         record: &[u8],
     ) {
+        let wide = self.wide.take(process, stamp);
         let Some(window) = decode::window(record) else {
             return;
         };
         // Refused ones are counted there.
         let _queued = self.request(Work {
-            target: UnwindTarget::Acquisition(acquisition),
+            target,
             process,
             stamp,
             window,
+            wide,
         });
     }
 
@@ -154,7 +202,11 @@ impl OriginClient {
         };
         let counts = origins.counts();
         // Rare, and said only where it is.
-        let forgets = ("origins.forgets_dropped", counts.forgets_dropped);
+        let rare = [
+            ("origins.forgets_dropped", counts.forgets_dropped),
+            ("origins.widened", counts.widened),
+            ("windows.wide_dropped", self.wide.dropped),
+        ];
         [
             ("origins.unwound", counts.unwound),
             ("origins.incomplete", counts.incomplete),
@@ -167,8 +219,22 @@ impl OriginClient {
             ("origins.sideband_lost", counts.sideband_lost),
         ]
         .into_iter()
-        .chain((counts.forgets_dropped > 0).then_some(forgets))
+        .chain(rare.into_iter().filter(|(_, count)| *count > 0))
         .map(|(name, count)| (name.to_owned(), count))
         .collect()
+    }
+}
+
+fn told(target: UnwindTarget, process: ProcessId, stack: StackId) -> Input {
+    match target {
+        UnwindTarget::Acquisition(acquisition) | UnwindTarget::Released(acquisition) => {
+            Input::Attributed { acquisition, stack }
+        }
+        UnwindTarget::Touch { address, stamp } => Input::FaultUnwound {
+            process,
+            address,
+            stamp,
+            stack,
+        },
     }
 }

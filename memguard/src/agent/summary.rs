@@ -70,7 +70,10 @@ impl Agent {
             ("heap.bytes", heap::bytes()),
             ("heap.blocks", heap::blocks()),
         ];
-        let rare = [("facts.refused", refused)];
+        let rare = [
+            ("facts.refused", refused),
+            ("windows.wide_refused", self.kernel.wide.refused()),
+        ];
         let rare = rare.into_iter().filter(|(_, count)| *count > 0);
         let own = own.into_iter().chain(rare);
         all.extend(own.map(|(name, count)| (name.to_owned(), count)));

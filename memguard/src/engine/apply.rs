@@ -70,7 +70,7 @@ impl Engine {
             return self.ask_size(attached);
         }
         if let Event::Created(created) = event {
-            return self.file_created(created);
+            return self.object_created(created);
         }
         self.context.ledger.apply(event);
     }
@@ -106,14 +106,27 @@ impl Engine {
     }
 
     pub(super) fn attribute(&mut self, acquisition: AcquisitionId, stack: StackId) {
-        if let AcquisitionId::File(file) = acquisition {
-            return self.shared_files.attribute(file, stack);
+        if let AcquisitionId::Object(object) = acquisition {
+            return self.persistent.attribute(object, stack);
         }
         if self.take_short_lived(acquisition, stack) {
             return;
         }
         if !self.attaching.attribute(acquisition, stack) {
             self.context.ledger.attribute(acquisition, stack);
+        }
+    }
+
+    pub(super) fn learn_whole_stack(
+        &mut self,
+        process: ProcessId,
+        stamp: Stamp,
+        short: StackId,
+        whole: StackId,
+    ) {
+        if self.is_there(process) {
+            let stacks = &mut self.context.whole_stacks;
+            stacks.learn(process, short, stamp, whole);
         }
     }
 
@@ -163,7 +176,7 @@ impl Engine {
                 Some((id, attached.process, attached.stamp))
             }
             Event::Created(created) => {
-                let id = AcquisitionId::File(created.id);
+                let id = AcquisitionId::Object(created.id);
                 Some((id, created.process, created.stamp))
             }
             _ => None,

@@ -34,7 +34,7 @@ impl Engine {
             ("judge.ends_dropped", self.zombies.dropped()),
             ("judge.hoards_dropped", self.hoards.dropped()),
             ("judge.watchers_dropped", self.watches.dropped()),
-            ("judge.shared_files_dropped", self.shared_files.dropped()),
+            ("judge.objects_dropped", self.persistent.dropped()),
             ("ledger.ends_untold", anomalies.ends_untold),
         ];
         let named = named.into_iter().chain(ledger.memory.counters());
@@ -71,7 +71,7 @@ impl Engine {
         self.passes.len() > 0
             || self.telling.len() > 0
             || self.survey.is_some()
-            || self.shared_files.is_busy()
+            || self.persistent.is_busy()
     }
 
     /// Processes that were judged at their exit.
@@ -148,6 +148,7 @@ impl Engine {
         self.context.ledger.mentions(process)
             + self.groups.mentions(process)
             + yes(self.context.identities.mentions(process))
+            + yes(self.context.whole_stacks.mentions(process))
             + yes(self.context.losses.mentions(process))
             + yes(self.untracked.mentions(process))
             + yes(self.usages.knows(process))
@@ -157,7 +158,7 @@ impl Engine {
             + yes(self.ended.mentions(process))
             + yes(self.zombies.mentions_parent(process))
             + yes(self.watches.mentions(process))
-            + yes(self.shared_files.mentions(process))
+            + yes(self.persistent.mentions(process))
             + yes(self.identified.values().any(|known| *known == process))
             + yes(self.gone.contains_key(&process))
             + yes(self.fault_sites.mentions(process))

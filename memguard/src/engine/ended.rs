@@ -127,7 +127,8 @@ impl Engine {
         let process = judgement.exited.process;
         let left = judgement.left.iter().chain(&judgement.left_by_threads);
         let mut stacks: Vec<StackId> = left.filter_map(|held| held.stack).collect();
-        stacks.extend(self.shared_files.stacks_of(process));
+        stacks.extend(self.context.whole_stacks.of_process(process));
+        stacks.extend(self.persistent.stacks_of(process));
         let named = self.ask_names(process, stacks);
         (named || full)
             .then(|| self.ended.judged.pop_front())
@@ -165,7 +166,7 @@ impl Engine {
         let count = self.tell_everything_left(&end, &left, unknown);
         self.tally.judged += 1;
         self.tally.left += count;
-        self.leave_shared_files(&end);
+        self.leave_persistent(&end);
         let status = Some(exited.status);
         self.process_ended(process);
         if self.context.wants(Kind::Zombie) {

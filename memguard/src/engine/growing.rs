@@ -53,8 +53,8 @@ impl Engine {
 
     /// Who has what grows.
     pub(super) fn ranked(&self, group: GroupId, inspected: &Inspected) -> Ranked {
-        if group.kind == Kind::PosixShm {
-            self.shared_files.ranked(group.process)
+        if matches!(group.kind, Kind::PosixShm | Kind::Key) {
+            self.persistent.ranked(group.process, group.kind)
         } else {
             growth::ranked(&self.context, group, inspected)
         }

@@ -27,6 +27,17 @@ pub enum Input {
         /// Where.
         stack: StackId,
     },
+    /// More is known of the stack of something that was acquired, which was told before.
+    WholeStack {
+        /// Who acquired it.
+        process: ProcessId,
+        /// When, which says what it was.
+        stamp: Stamp,
+        /// Its stack, as it was told.
+        short: StackId,
+        /// The same, followed further out.
+        whole: StackId,
+    },
     /// Something was acquired and released before it left the nursery, as others before it that
     /// nobody saw. Its stack is told like that of any acquisition.
     DiedYoung {

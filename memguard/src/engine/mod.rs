@@ -16,9 +16,9 @@ mod growing;
 pub mod input;
 mod limits;
 mod passes;
+mod persistent;
 mod samples;
 mod setup;
-mod shared_files;
 mod short_lives;
 mod survey;
 mod tick;
@@ -34,7 +34,7 @@ use crate::{
     findings::suggestions::suggest,
     judge::{
         Context, cgroups::Cgroups, exhaustion::Exhaustion, fault_sites::FaultSites, hoard::Hoards,
-        question::Survey, shared_files::SharedFiles, untracked::Untracked, usage::Usages,
+        persistent::PersistentObjects, question::Survey, untracked::Untracked, usage::Usages,
         watches::Watches, zombies::Zombies,
     },
     ledger::{Sweep, population::GroupId},
@@ -55,7 +55,7 @@ pub struct Engine {
     untracked: Untracked,
     zombies: Zombies,
     watches: Watches,
-    shared_files: SharedFiles,
+    persistent: PersistentObjects,
     cgroups: Cgroups,
     fault_sites: FaultSites,
     exhaustion: Exhaustion,
@@ -103,6 +103,12 @@ impl Engine {
         match input {
             Input::Event(event) => self.apply(event),
             Input::Attributed { acquisition, stack } => self.attribute(acquisition, stack),
+            Input::WholeStack {
+                process,
+                stamp,
+                short,
+                whole,
+            } => self.learn_whole_stack(process, stamp, short, whole),
             Input::DiedYoung { acquired, lingered } => self.died_young(&acquired, lingered),
             Input::Seeded {
                 process,
@@ -133,7 +139,7 @@ impl Engine {
                 self.context.names.learn(stacks);
                 self.conclude_named();
                 self.tell_ended();
-                self.tell_shared_files();
+                self.tell_persistent();
             }
             Input::Losses {
                 at,
@@ -228,7 +234,7 @@ impl Engine {
         self.conclude_named();
         self.complete_all();
         self.tell_all_ended();
-        self.tell_shared_files();
+        self.tell_persistent();
         self.context.names.hurry(false);
     }
 
@@ -247,6 +253,7 @@ impl Engine {
         self.context.ledger.populations.forget(process);
         self.context.losses.forget(process);
         self.context.identities.forget(process);
+        self.context.whole_stacks.forget(process);
         self.untracked.forget(process);
         self.usages.forget(process);
         self.fault_sites.forget(process);
@@ -255,7 +262,7 @@ impl Engine {
         self.passes.forget(process);
         self.zombies.forget_parent(process);
         self.watches.forget(process);
-        self.shared_files.forget(process);
+        self.persistent.forget(process);
         self.attaching.forget(process);
         self.short_lives.forget(process);
         self.context.full.remove(&process);

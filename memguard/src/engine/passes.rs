@@ -117,6 +117,7 @@ impl CeilingRequest {
             mappings: self.mappings || other.mappings,
             timers: self.timers || other.timers,
             watches: self.watches || other.watches,
+            keys: self.keys || other.keys,
         }
     }
 }

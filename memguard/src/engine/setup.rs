@@ -14,12 +14,14 @@ use crate::{
     judge::{
         Context,
         cgroups::Cgroups,
-        context::{identities::Identities, losses::Losses, names::Names},
+        context::{
+            identities::Identities, losses::Losses, names::Names, whole_stacks::WholeStacks,
+        },
         exhaustion::Exhaustion,
         fault_sites::FaultSites,
         hoard::Hoards,
+        persistent::PersistentObjects,
         sampler::Sampler,
-        shared_files::SharedFiles,
         untracked::Untracked,
         usage::Usages,
         watches::Watches,
@@ -72,6 +74,7 @@ impl Engine {
             context: Context {
                 ledger,
                 names: Names::new(setup.names),
+                whole_stacks: WholeStacks::default(),
                 identities: Identities::default(),
                 losses: Losses::without(setup.blind),
                 attached_at: setup.attached_at,
@@ -84,7 +87,7 @@ impl Engine {
             untracked: Untracked::default(),
             zombies: Zombies::default(),
             watches,
-            shared_files: SharedFiles::default(),
+            persistent: PersistentObjects::default(),
             cgroups: Cgroups::new(&setup.cgroups),
             fault_sites: FaultSites::new(setup.faults),
             exhaustion: Exhaustion::default(),

@@ -34,7 +34,7 @@ impl Engine {
                 segments,
                 boot_seconds,
             } => self.segments_known(segments, boot_seconds),
-            Answer::SharedFiles(files) => self.shared_files_found(files),
+            Answer::Objects(files) => self.objects_found(files),
             Answer::SegmentSize { id, bytes } => self.segment_sized(id, bytes),
             Answer::Census(census) => self.report(Report::Census(*census)),
             Answer::HeldBefore(held) => self.held_before(*held),

@@ -24,7 +24,7 @@ impl Engine {
         self.judge_hoards();
         self.begin_passes();
         self.survey();
-        self.look_for_shared_files();
+        self.look_for_persistent();
         self.tell_ended();
     }
 
@@ -86,7 +86,7 @@ impl Engine {
         if let Some(pass) = self.passes.of(group.process, Purpose::Held) {
             pass.look(&candidate.survivors, looks);
             pass.inspect.info |= stranger;
-            pass.stacks.extend(group.stack);
+            pass.stacks.extend(self.context.stacks(group));
             if !unsorted {
                 pass.descriptors.push(candidate);
             }
@@ -135,7 +135,7 @@ impl Engine {
             pass.range(site.pieces.iter().map(|piece| piece.range));
             pass.inspect.ceilings.mappings = true;
             pass.inspect.info |= stranger;
-            pass.stacks.extend(group.stack);
+            pass.stacks.extend(self.context.stacks(group));
             pass.sites.push((group, site));
         }
     }
@@ -240,7 +240,7 @@ impl Engine {
             if let Some(pass) = self.passes.of(group.process, Purpose::Leftovers) {
                 pass.look(&held, &mut looks);
                 pass.inspect.info |= stranger;
-                pass.stacks.extend(group.stack);
+                pass.stacks.extend(self.context.stacks(group));
                 pass.leftovers.push(Candidate {
                     group,
                     survivors: held,
@@ -249,6 +249,6 @@ impl Engine {
             }
         }
         self.begin_passes();
-        self.look_for_shared_files_at_last();
+        self.look_for_persistent_at_last();
     }
 }

@@ -135,6 +135,9 @@ fn ceilings(procfs: &Procfs, inspect: &Inspect) -> Ceilings {
     if wanted.watches {
         ceilings.watches = procfs.watch_ceiling(tgid);
     }
+    if wanted.keys {
+        ceilings.keys = procfs.key_ceiling(tgid);
+    }
     ceilings
 }
 

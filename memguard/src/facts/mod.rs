@@ -9,8 +9,8 @@ mod cgroup_members;
 mod fd_verifier;
 mod inspect;
 mod peers;
+mod persistent;
 mod refuse;
-mod shared_files;
 mod survey;
 mod worker;
 

@@ -19,7 +19,7 @@ pub(super) fn answers(question: Question) -> Vec<Answer> {
             segments: Vec::new(),
             boot_seconds: 0,
         },
-        Question::SharedFiles(_) => Answer::SharedFiles(None),
+        Question::Objects(_) => Answer::Objects(None),
         Question::SegmentSize(id) => Answer::SegmentSize { id, bytes: None },
         Question::Census(_) => return Vec::new(),
     };

@@ -10,7 +10,7 @@ use std::{
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::mpsc::Sender;
 
-use super::{census, inspect::FirstLook, peers::Sockets, shared_files, survey};
+use super::{census, inspect::FirstLook, peers::Sockets, persistent, survey};
 use crate::{
     judge::question::{Answer, Question},
     source::{kernel::NurseryReader, procfs::Procfs},
@@ -99,9 +99,7 @@ impl Worker {
                 let bytes = segment.map(|segment| segment.size);
                 Answer::SegmentSize { id, bytes }
             }
-            Question::SharedFiles(request) => {
-                Answer::SharedFiles(shared_files::look(&self.procfs, &request))
-            }
+            Question::Objects(request) => Answer::Objects(persistent::look(&self.procfs, &request)),
             Question::Census(requests) => {
                 return census::census(&self.procfs, requests, |answer| self.send(answer));
             }

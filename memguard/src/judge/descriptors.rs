@@ -241,7 +241,7 @@ impl Verified {
         let population = context.ledger.populations.get(group);
         let growth = slope(history);
         let calls = self.calls();
-        let origin = context.names.origin(group.stack);
+        let origin = context.origin(group, &self.stamps());
         let origin = origin.map(|origin| self.with_topic(origin));
         let evidence = context.evidence(group.process).of_verified(self.complete);
         let ceiling = inspected.ceilings.descriptors;

@@ -92,7 +92,7 @@ impl End {
         let count = without_stack.saturating_add(held.len() as u64);
         let population = context.ledger.populations.get(*group);
         let calls = calls(held.iter().map(|held| held.acquired.call));
-        let origin = context.names.origin(group.stack);
+        let origin = context.origin(*group, &stamps(held));
         let ages = held
             .iter()
             .map(|held| self.stamp.since(held.acquired.stamp));

@@ -36,6 +36,7 @@ pub fn ceilings_wanted(kind: Kind) -> CeilingRequest {
         Kind::Unjoined => wanted.mappings = true,
         Kind::PosixTimer => wanted.timers = true,
         Kind::InotifyWatch => wanted.watches = true,
+        Kind::Key => wanted.keys = true,
         _ => {}
     }
     wanted
@@ -48,6 +49,7 @@ fn ceilings(kind: Kind, found: &Ceilings) -> Vec<Ceiling> {
         Kind::Unjoined => found.mappings.into_iter().collect(),
         Kind::PosixTimer => found.timers.into_iter().collect(),
         Kind::InotifyWatch => found.watches.into_iter().collect(),
+        Kind::Key => found.keys.into_iter().collect(),
         _ => Vec::new(),
     }
 }

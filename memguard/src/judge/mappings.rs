@@ -189,7 +189,7 @@ impl Verified {
         let (group, kind, calls) = (self.group, self.kind(), self.site.calls());
         let (process, stamps) = (context.identity(group.process), self.site.stamps());
         let population = context.ledger.populations.get(group);
-        let origin = context.names.origin(group.stack);
+        let origin = context.origin(group, &stamps);
         let growth = slope(history);
         let evidence = context.evidence(group.process).of_verified(self.complete);
         let ceiling = inspected.ceilings.mappings;

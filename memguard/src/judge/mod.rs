@@ -11,7 +11,7 @@
 //! | [`threads`], [`zombies`] | stacks of threads that nobody joined, children that nobody waited for |
 //! | [`cgroups`] | control groups as a whole |
 //! | [`exits`], [`segments`] | what a process that ended left |
-//! | [`shared_files`] | files in memory that it made and nobody holds |
+//! | [`persistent`] | files in memory that it made and nobody holds, and keys |
 //! | [`leftovers`] | what outlives the command of `run` |
 //! | [`untracked`] | descriptors that no traced call made |
 //! | [`without_stack`] | what of that has no stack, and where it is told |
@@ -30,10 +30,10 @@ pub mod growth;
 pub mod hoard;
 pub mod leftovers;
 pub mod mappings;
+pub mod persistent;
 pub mod question;
 pub mod sampler;
 pub mod segments;
-pub mod shared_files;
 pub mod stages;
 pub mod threads;
 pub mod untracked;

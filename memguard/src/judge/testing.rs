@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     Context,
-    context::{identities::Identities, losses::Losses, names::Names},
+    context::{identities::Identities, losses::Losses, names::Names, whole_stacks::WholeStacks},
 };
 use crate::{
     config::DetectConfig,
@@ -37,6 +37,7 @@ pub(super) fn context() -> Context {
         },
         ledger: Ledger::new(),
         names: Names::new(false),
+        whole_stacks: WholeStacks::default(),
         identities: Identities::default(),
         losses: Losses::default(),
         attached_at: second(1),

@@ -56,8 +56,8 @@ use crate::model::{
     ids::{Stamp, TableId},
     memory::{MappingId, Range},
     origin::StackId,
+    persistent::ObjectId,
     resource::Call,
-    shared_file::SharedFileId,
 };
 
 /// Most marks of releases kept at once. They live about two seconds, so this is 500 000 releases a
@@ -83,7 +83,7 @@ pub enum AcquisitionId {
     /// Of memory.
     Mapping(MappingId),
     /// Of a file in memory.
-    File(SharedFileId),
+    Object(ObjectId),
 }
 
 impl From<&Acquired> for HandleId {
@@ -320,7 +320,7 @@ impl Ledger {
             AcquisitionId::Mapping(id) => {
                 self.memory.attribute(id, stack, &mut self.populations);
             }
-            AcquisitionId::File(_) => {}
+            AcquisitionId::Object(_) => {}
         }
     }
 

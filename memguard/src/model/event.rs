@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::model::{
     ids::{ProcessId, Stamp, TableId},
     memory::{Attached, Detached, Mapped, SegmentSize, SpaceId, Unmapped},
+    persistent::CreatedObject,
     resource::{Call, Kind},
-    shared_file::CreatedFile,
 };
 
 /// One record of the kernel.
@@ -35,7 +35,7 @@ pub enum Event {
     /// A process asked for a shared memory segment.
     Segment(SegmentSize),
     /// A process made a file in memory.
-    Created(CreatedFile),
+    Created(CreatedObject),
 }
 
 /// A descriptor that a process acquired.

@@ -15,12 +15,12 @@ pub mod link_target;
 pub mod memory;
 pub mod observed;
 pub mod origin;
+pub mod persistent;
 pub mod process;
 pub mod recorded_call;
 pub mod report;
 pub mod resource;
 pub mod series_summary;
-pub mod shared_file;
 pub mod status;
 pub mod verdict;
 

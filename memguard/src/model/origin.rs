@@ -163,6 +163,8 @@ pub enum Incomplete {
     NoUnwindInformation,
     /// The stack is deeper than what is followed.
     TooDeep,
+    /// It is the stack of many handles, and from here on not of all of them.
+    CallersDiffer,
     /// The file could not be read, with the reason.
     Unreadable(Arc<str>),
     /// The process had ended before its mappings could be read.
@@ -178,6 +180,7 @@ impl fmt::Display for Incomplete {
         formatter.write_str(match self {
             Self::WindowEnded => "the copied part of the stack ended here",
             Self::NoUnwindInformation => "code without unwind information",
+            Self::CallersDiffer => "from here on the callers differ",
             Self::TooDeep => "deeper than memguard follows",
             Self::Unreadable(reason) => reason,
             Self::ProcessGone => "the process ended before its mappings were read",

@@ -95,6 +95,8 @@ impl ModuleSource {
 pub enum UnwindTarget {
     /// Something was acquired.
     Acquisition(AcquisitionId),
+    /// Likewise, and released before anybody asked.
+    Released(AcquisitionId),
     /// New memory was touched.
     Touch {
         /// Where.
@@ -115,6 +117,8 @@ pub struct Work {
     pub stamp: Stamp,
     /// What the kernel copied.
     pub window: Window,
+    /// More of the same stack, where that was copied too.
+    pub wide: Option<Window>,
 }
 
 /// What the threads have to say. Stacks and barriers come in the order of their requests; names
@@ -129,6 +133,20 @@ pub enum Answer {
         process: ProcessId,
         /// What came out; equal stacks have equal numbers.
         stack: StackId,
+        /// The copied part ended first: where the acquirer entered the kernel, and its stack
+        /// pointer then.
+        ended_early: Option<(u64, u64)>,
+    },
+    /// The wide window of the last answer led further out.
+    WholeStack {
+        /// As in [`Work`].
+        process: ProcessId,
+        /// As in [`Work`].
+        stamp: Stamp,
+        /// The stack of the last answer.
+        short: StackId,
+        /// That begins with it.
+        whole: StackId,
     },
     /// Everything that was requested before [`Origins::barrier`] gave this number is answered,
     /// except names. Where many barriers wait, one answer is for all up to its number.
@@ -149,6 +167,8 @@ pub struct Counts {
     pub unwound: u64,
     /// Of these, stacks that do not reach the program's beginning.
     pub incomplete: u64,
+    /// Of these, stacks that a wide window led further out.
+    pub widened: u64,
     /// Windows refused because too many were waiting.
     pub dropped: u64,
     /// Requests for names refused because too many were waiting.
@@ -173,6 +193,7 @@ pub struct Counts {
 struct Counters {
     unwound: AtomicU64,
     incomplete: AtomicU64,
+    widened: AtomicU64,
     dropped: AtomicU64,
     unnamed: AtomicU64,
     forgets_dropped: AtomicU64,
@@ -288,6 +309,7 @@ impl Counters {
         Counts {
             unwound: read(&self.unwound),
             incomplete: read(&self.incomplete),
+            widened: read(&self.widened),
             dropped: read(&self.dropped),
             unnamed: read(&self.unnamed),
             forgets_dropped: read(&self.forgets_dropped),

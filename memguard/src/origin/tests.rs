@@ -37,6 +37,7 @@ fn work(fd: u32, process: ProcessId, stamp: u64) -> Work {
         process,
         stamp,
         window: testing::window(1 << 16),
+        wide: None,
     }
 }
 

@@ -30,7 +30,7 @@ use super::{
 use crate::{
     model::{
         ids::{ProcessId, Stamp},
-        origin::{Incomplete, Mapping, StackId},
+        origin::{Incomplete, Mapping, StackId, Window},
     },
     source::procfs::Procfs,
 };
@@ -164,7 +164,7 @@ impl Worker {
     fn perform(&mut self, task: Task) -> bool {
         task.taken(&self.counters);
         let answer = match task {
-            Task::Unwind(work) => self.unwind(&work),
+            Task::Unwind(work) => return self.unwind(&work),
             Task::Barrier(number) => Answer::Barrier(number),
             Task::Name {
                 ticket,
@@ -193,29 +193,49 @@ impl Worker {
         self.names.send(request).is_ok()
     }
 
-    fn unwind(&mut self, work: &Work) -> Answer {
-        let unwound = match self.layout(work.process, work.stamp) {
-            Some(layout) => {
-                let tgid = work.process.tgid;
-                let parent = self.modules.parent(tgid);
-                let processes: Vec<_> = [tgid].into_iter().chain(parent).collect();
-                self.unwinder.unwind(&work.window, &layout, &processes)
-            }
-            None => Unwound {
-                frames: Vec::new(),
-                incomplete: Some(Incomplete::ProcessGone),
-            },
-        };
+    /// False where nobody takes the answers any more.
+    fn unwind(&mut self, work: &Work) -> bool {
+        let layout = self.layout(work.process, work.stamp);
+        let unwound = self.follow(&work.window, work.process, layout.as_deref());
         add(&self.counters.unwound, 1);
-        add(
-            &self.counters.incomplete,
-            unwound.incomplete.is_some().into(),
-        );
-        Answer::Unwound {
+        let incomplete = unwound.incomplete.is_some();
+        add(&self.counters.incomplete, incomplete.into());
+        let ended_early = unwound.incomplete == Some(Incomplete::WindowEnded);
+        let wide = work.wide.as_ref().filter(|_| ended_early);
+        let wide = wide.map(|wide| self.follow(wide, work.process, layout.as_deref()));
+        let whole = wide.filter(|wide| wide.continues(&unwound));
+        let short = self.stacks.intern(unwound);
+        let answer = Answer::Unwound {
             target: work.target,
             process: work.process,
-            stack: self.stacks.intern(unwound),
-        }
+            stack: short,
+            ended_early: ended_early.then_some((work.window.ip, work.window.sp)),
+        };
+        let sent = self.answers.blocking_send(answer).is_ok();
+        sent && whole.is_none_or(|whole| self.tell_whole(work, short, whole))
+    }
+
+    fn tell_whole(&mut self, work: &Work, short: StackId, whole: Unwound) -> bool {
+        add(&self.counters.widened, 1);
+        let answer = Answer::WholeStack {
+            process: work.process,
+            stamp: work.stamp,
+            short,
+            whole: self.stacks.intern(whole),
+        };
+        self.answers.blocking_send(answer).is_ok()
+    }
+
+    fn follow(&mut self, window: &Window, process: ProcessId, layout: Option<&Layout>) -> Unwound {
+        let Some(layout) = layout else {
+            return Unwound {
+                frames: Vec::new(),
+                incomplete: Some(Incomplete::ProcessGone),
+            };
+        };
+        let parent = self.modules.parent(process.tgid);
+        let processes: Vec<_> = [process.tgid].into_iter().chain(parent).collect();
+        self.unwinder.unwind(window, layout, &processes)
     }
 
     /// What a process had mapped at a moment.

@@ -1,5 +1,6 @@
-//! Where data comes from: the [`kernel`]'s records, and [`procfs`] for what was before them and to
-//! verify.
+//! Where data comes from: the [`kernel`]'s records, and [`procfs`] and [`keys`] for what was before
+//! them and to verify.
 
 pub mod kernel;
+pub mod keys;
 pub mod procfs;

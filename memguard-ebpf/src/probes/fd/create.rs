@@ -1,31 +1,22 @@
 //! Files that are made in memory: what `shm_open` and `sem_open` make outlives its descriptor, its
-//! mapping and its maker. Rare, so they go straight to the agent.
+//! mapping and its maker.
 
 use aya_ebpf::{macros::tracepoint, programs::TracePointContext};
-use memguard_common::{
-    event::{Acquired, Head, kind},
-    stats::Stat,
-};
 
 use crate::{
-    emit::{count, lose},
-    filter,
-    kernel::{self, Table, Task},
-    maps::{self, layout},
-    memory::now,
-    probes::{RESULT_OR_FIRST, SYSCALL_NUMBER, field},
-    regs::Arguments,
-    window::StackBuf,
+    filter, kernel,
+    maps::layout,
+    probes::{RESULT_OR_FIRST, SYSCALL_NUMBER, field, object::Created},
 };
 
 /// A file that its opening has made.
 #[derive(Clone, Copy)]
-struct Created {
+struct NewFile {
     inode: u64,
     device: u32,
 }
 
-impl Created {
+impl NewFile {
     /// `None` where the file was there before, or is not at the top of a file system in memory:
     /// <https://github.com/torvalds/linux/blob/v6.18/include/linux/fs.h#L183>
     #[inline(always)]
@@ -61,39 +52,13 @@ fn create(context: TracePointContext) {
     };
     let result: i64 = field(&context, RESULT_OR_FIRST);
     if let (0.., Some(table)) = (result, task.table())
-        && let Some(created) = table.file(result as u32).and_then(Created::of)
+        && let Some(file) = table.file(result as u32).and_then(NewFile::of)
     {
-        count(Stat::Seen);
-        let call = maps::call(field(&context, SYSCALL_NUMBER));
-        tell(task, table, call, created);
-    }
-}
-
-#[inline(always)]
-fn tell(task: Task, table: Table, call: u32, created: Created) {
-    let Some(buffer) = StackBuf::aside() else {
-        return lose(task.process(), Stat::LostAcquired);
-    };
-    buffer.copy(Arguments::of(task).origin());
-    let record = record(task, table, call, created);
-    buffer.send(&raw const record, Stat::Direct);
-}
-
-#[inline(always)]
-fn record(task: Task, table: Table, call: u32, created: Created) -> Acquired {
-    Acquired {
-        head: Head {
-            kind: kind::CREATED,
-            flags: 0,
-            stamp: now(),
-        },
-        table: table.address,
-        tgid: task.tgid,
-        tid: task.tid,
-        handle: created.inode,
-        start: task.start,
-        call,
-        exec_id: task.exec_id(),
-        detail: u64::from(created.device),
+        let created = Created {
+            number: field(&context, SYSCALL_NUMBER),
+            handle: file.inode,
+            detail: u64::from(file.device),
+        };
+        created.tell(task);
     }
 }

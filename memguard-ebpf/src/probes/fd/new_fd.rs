@@ -16,6 +16,7 @@ use crate::{
     nursery::{Entry, Kept},
     probes::{RESULT_OR_FIRST, SYSCALL_NUMBER, field},
     regs::Arguments,
+    wide,
     window::StackBuf,
 };
 
@@ -92,6 +93,7 @@ impl SyscallReturn {
     #[inline(always)]
     fn put(&self, entry: &mut Entry, may_close: bool) {
         let kept = entry.keep();
+        wide::copy_if_wanted(entry);
         if kept == Kept::Nowhere {
             self.copy_stack();
             self.send_record(&entry.record);
@@ -129,7 +131,12 @@ impl SyscallReturn {
     #[inline(always)]
     pub(super) fn direct(&self, fd: u32) {
         match self.table.file(fd) {
-            Some(file) => self.send_record(&self.record(fd, kernel::describe(file))),
+            Some(file) => {
+                let record = self.record(fd, kernel::describe(file));
+                let entry = Entry::new(record, self.arguments.origin());
+                wide::copy_if_wanted(&entry);
+                self.send_record(&entry.record);
+            }
             // Closed already: it was in the caller's memory before the call returned.
             None => count(Stat::TakenBack),
         }

@@ -28,6 +28,7 @@ use crate::{
     memory::{now, read_volatile, write_volatile},
     nursery::{self, Entry, Kept},
     regs::Arguments,
+    wide,
     window::StackBuf,
 };
 
@@ -136,6 +137,7 @@ impl Caller {
         } else {
             entry.keep()
         };
+        wide::copy_if_wanted(&entry);
         match kept {
             Kept::Alone => {}
             Kept::Replacing => count(Stat::Replaced),

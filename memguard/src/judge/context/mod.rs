@@ -3,12 +3,13 @@
 pub mod identities;
 pub mod losses;
 pub mod names;
+pub mod whole_stacks;
 
 use std::{sync::Arc, time::Duration};
 
 use hashbrown::HashSet;
 
-use self::{identities::Identities, losses::Losses, names::Names};
+use self::{identities::Identities, losses::Losses, names::Names, whole_stacks::WholeStacks};
 use crate::{
     config::DetectConfig,
     detect::{GroupSample, History},
@@ -20,6 +21,7 @@ use crate::{
     model::{
         finding::Evidence,
         ids::{ProcessId, Stamp, TICK_NANOSECONDS},
+        origin::{Origin, StackId},
         process::ProcessInfo,
         resource::Kind,
     },
@@ -35,6 +37,8 @@ pub struct Context {
     pub ledger: Ledger,
     /// Where it was acquired.
     pub names: Names,
+    /// And by whom, where the usual window did not reach that far.
+    pub whole_stacks: WholeStacks,
     /// Who holds it.
     pub identities: Identities,
     /// What was missed.
@@ -128,6 +132,19 @@ impl Context {
     pub fn is_stranger(&self, process: ProcessId) -> bool {
         let known = self.ledger.processes.get(process);
         !self.identities.knows(process, known)
+    }
+
+    /// What a finding tells of where a group's handles were acquired that are held; they were so at
+    /// these moments, which ascend.
+    pub fn origin(&self, group: GroupId, held: &[Stamp]) -> Option<Origin> {
+        let whole = self.whole_stacks.of_held(group.process, group.stack, held);
+        self.names.origin_of(group.stack, &whole)
+    }
+
+    /// The stacks whose names tell where a group's handles were acquired.
+    pub fn stacks(&self, group: GroupId) -> impl Iterator<Item = StackId> {
+        let whole = self.whole_stacks.of_site(group.process, group.stack);
+        group.stack.into_iter().chain(whole)
     }
 
     /// What losses do to a result about this process.

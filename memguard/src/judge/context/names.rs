@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use crate::{
     model::{
         ids::Stamp,
-        origin::{NamedStack, Origin, StackId},
+        origin::{Incomplete, NamedStack, Origin, StackId},
     },
     origin::application,
 };
@@ -132,17 +132,15 @@ impl Names {
 
     /// What a finding tells of a stack.
     pub fn origin(&self, stack: Option<StackId>) -> Option<Origin> {
-        let stack = Arc::clone(self.known(stack)?);
-        let place = stack.application_frame().map(application::brief);
-        let place = place.map(|place| match stack.interpreter {
-            Some(interpreter) => format!("{place} in {interpreter}"),
-            None => place,
-        });
-        Some(Origin {
-            stack,
-            place,
-            topic: None,
-        })
+        self.known(stack).cloned().map(told)
+    }
+
+    /// What a finding tells of handles that have all the stack `short`; of some it is known how it
+    /// goes on, as in `whole`, which is told as far as these agree.
+    pub fn origin_of(&self, short: Option<StackId>, whole: &[StackId]) -> Option<Origin> {
+        let known: Option<Vec<_>> = whole.iter().map(|id| self.known(Some(*id))).collect();
+        let agreed = known.and_then(|known| agreed(&known));
+        agreed.map(told).or_else(|| self.origin(short))
     }
 
     /// Whether a stack maps memory for many, as far as it is named.
@@ -158,9 +156,41 @@ impl Names {
     }
 }
 
+fn told(stack: Arc<NamedStack>) -> Origin {
+    let place = stack.application_frame().map(application::brief);
+    let place = place.map(|place| match stack.interpreter {
+        Some(interpreter) => format!("{place} in {interpreter}"),
+        None => place,
+    });
+    Origin {
+        stack,
+        place,
+        topic: None,
+    }
+}
+
+/// What stacks have in common, from the innermost frame on.
+fn agreed(stacks: &[&Arc<NamedStack>]) -> Option<Arc<NamedStack>> {
+    let (first, others) = stacks.split_first()?;
+    let shared = |other: &&Arc<NamedStack>| {
+        let pairs = first.frames.iter().zip(&other.frames);
+        pairs.take_while(|(one, other)| one == other).count()
+    };
+    let Some(shared) = others.iter().map(shared).min() else {
+        return Some(Arc::clone(first));
+    };
+    Some(Arc::new(NamedStack {
+        id: first.id,
+        frames: first.frames.iter().take(shared).cloned().collect(),
+        incomplete: Some(Incomplete::CallersDiffer),
+        interpreter: first.interpreter,
+    }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::origin::NamedFrame;
 
     fn named(id: u32) -> Arc<NamedStack> {
         Arc::new(NamedStack {
@@ -186,6 +216,48 @@ mod tests {
         assert!(names.is_interpreted(Some(StackId(1))));
         assert_eq!(names.want([StackId(1)], second(1)), Naming::Done);
         assert_eq!(names.want(both, second(15)), Naming::Done, "long enough");
+    }
+
+    fn stack(id: u32, addresses: &[u64]) -> Arc<NamedStack> {
+        let frame = |ip: &u64| NamedFrame {
+            ip: *ip,
+            module: None,
+            offset: *ip,
+            function: None,
+            file: None,
+            line: None,
+            inlined: false,
+            application: true,
+        };
+        Arc::new(NamedStack {
+            id: StackId(id),
+            frames: addresses.iter().map(frame).collect(),
+            incomplete: None,
+            interpreter: None,
+        })
+    }
+
+    #[test]
+    fn whole_stacks_are_told_as_far_as_they_agree() {
+        let mut names = Names::new(true);
+        names.learn(vec![
+            stack(1, &[1, 2]),
+            stack(2, &[1, 2, 3, 4]),
+            stack(3, &[1, 2, 3, 5]),
+        ]);
+        let told = |whole: &[StackId]| {
+            let origin = names.origin_of(Some(StackId(1)), whole).unwrap();
+            (origin.stack.frames.len(), origin.stack.incomplete.clone())
+        };
+        assert_eq!(told(&[]), (2, None));
+        assert_eq!(told(&[StackId(2)]), (4, None));
+        let differ = Some(Incomplete::CallersDiffer);
+        assert_eq!(told(&[StackId(2), StackId(3)]), (3, differ));
+        assert_eq!(
+            told(&[StackId(2), StackId(4)]),
+            (2, None),
+            "one has no names"
+        );
     }
 
     #[test]

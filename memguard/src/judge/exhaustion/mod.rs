@@ -366,8 +366,7 @@ pub fn wanted(kind: Kind) -> CeilingRequest {
         memory: matches!(kind, Kind::AllMemory | Kind::AddressSpace),
         threads: kind == Kind::AllThreads,
         mappings: kind == Kind::AllMappings,
-        timers: false,
-        watches: false,
+        ..CeilingRequest::default()
     }
 }
 

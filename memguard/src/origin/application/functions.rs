@@ -217,6 +217,18 @@ pub(super) fn is_public_in_go(function: &str) -> bool {
     public && owner_by_package(function) == Some(Owner::Language)
 }
 
+/// Whether a function of Go has no name of its own: `queueForDial.func1`, `queueForDial.gowrap1`,
+/// `queueForDial.func1.2`, `queueForDial·dwrap·1`.
+pub(super) fn is_literal_in_go(function: &str) -> bool {
+    let numbered = |part: &str| {
+        let number = ["func", "gowrap", "deferwrap", ""]
+            .iter()
+            .find_map(|prefix| part.strip_prefix(prefix).filter(|rest| !rest.is_empty()));
+        number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    function.contains('·') || function.rsplit('.').next().is_some_and(numbered)
+}
+
 /// By the package, for functions of Go: `net/http.(*Client).Do`.
 pub(super) fn owner_by_package(function: &str) -> Option<Owner> {
     if is_start(function) {

@@ -85,14 +85,16 @@ pub fn brief(frame: &NamedFrame) -> String {
     }
 }
 
-/// The outermost frame of Go's library that its users know.
+/// The outermost frame of Go's library that its users know; what the compiler has made of a `go`
+/// statement or a literal only where there is none else.
 fn public_of_go(frames: &[NamedFrame], owners: &[Owner]) -> Option<usize> {
-    let is_public = |frame: &NamedFrame| {
-        let name = frame.function.as_deref();
-        name.is_some_and(functions::is_public_in_go)
+    let outermost = |is_wanted: fn(&str) -> bool| {
+        let name = |frame: &NamedFrame| frame.function.as_deref().is_some_and(is_wanted);
+        let mut both = frames.iter().zip(owners);
+        both.rposition(|(frame, owner)| *owner == Owner::Language && name(frame))
     };
-    let mut both = frames.iter().zip(owners);
-    both.rposition(|(frame, owner)| *owner == Owner::Language && is_public(frame))
+    let named = |name: &str| functions::is_public_in_go(name) && !functions::is_literal_in_go(name);
+    outermost(named).or_else(|| outermost(functions::is_public_in_go))
 }
 
 /// The innermost frame worth telling of.

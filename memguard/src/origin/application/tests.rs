@@ -273,9 +273,16 @@ fn there_is_always_a_place() {
         at(APP, "net.(*sysDialer).dialTCP"),
         at(APP, "net/http.(*Transport).dialConn"),
         at(APP, "net/http.newTransport"),
+        at(APP, "net/http.(*Transport).queueForDial.func1"),
         at(APP, "runtime.goexit"),
     ];
     check(&stack, &[2], None);
+    let literal = [
+        at(APP, "net.(*netFD).accept"),
+        at(APP, "net/http.(*Server).Serve.gowrap3"),
+        at(APP, "runtime.goexit"),
+    ];
+    check(&literal, &[1], None);
     check(
         &[at(LIBC, "mmap"), at(LIBC, "sysmalloc"), at(LIBC, "malloc")],
         &[2],

@@ -50,6 +50,13 @@ pub(super) struct Unwound {
     pub(super) incomplete: Option<Incomplete>,
 }
 
+impl Unwound {
+    /// Whether this leads further out than another, which it begins with.
+    pub(super) fn continues(&self, other: &Self) -> bool {
+        self.frames.len() > other.frames.len() && self.frames.starts_with(&other.frames)
+    }
+}
+
 /// Where an address is: a file, and the address in it as its headers count.
 #[derive(Clone, Debug)]
 struct CodeLocation {

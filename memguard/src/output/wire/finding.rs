@@ -47,7 +47,7 @@ pub struct Finding {
     /// or graver than before.
     pub alert: bool,
     /// Family of the handles: `fd`, `socket`, `mmap`, `heap`, `thread`, `process`, `shm`, `timer`,
-    /// `watch`.
+    /// `watch`, `key`.
     pub resource: Cow<'static, str>,
     /// The control group that it is about as a whole, where it is; `process` is then its largest
     /// member. Null where it is about the process.
@@ -55,7 +55,7 @@ pub struct Finding {
     /// What they are: `file`, `dir`, `pipe`, `tcp`, `udp`, `unix`, `epoll`, …; of `mmap` `anon`,
     /// `file-backed` or `shm`; of `heap` `anon` (anonymous memory, swapped or not) or `shm`
     /// (shared memory); of `thread` `thread` or `unjoined`; `zombie`, `sysv`, `posix`,
-    /// `inotify-watch`. Of
+    /// `inotify-watch`, `key`. Of
     /// `exhaustion` `all`, or `space` (the address space).
     pub kind: Cow<'static, str>,
     /// System calls that acquired them.

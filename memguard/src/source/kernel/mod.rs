@@ -26,6 +26,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 pub mod tracefs;
+mod wide;
 
 use std::time::Duration;
 
@@ -36,6 +37,7 @@ use aya::{
 use memguard_common::{
     event::POOL_ELEMENT,
     settings::{Layout, Settings},
+    wide::WIDE_SITES,
 };
 
 pub use self::{
@@ -46,6 +48,7 @@ pub use self::{
     ring::Ring,
     sizes::Sizes,
     target::Target,
+    wide::WideSites,
 };
 use self::{
     mapping::Mapping,
@@ -77,6 +80,8 @@ pub struct Kernel {
     losses: BpfHashMap<MapData, u32, [u64; 2]>,
     /// The young generation.
     pub nursery: Nursery,
+    /// Where wide windows are copied.
+    pub wide: WideSites,
     ring: Option<RingBuf<MapData>>,
     attached: Vec<Probe>,
     bytes: u64,
@@ -149,6 +154,7 @@ impl Kernel {
         let windows = map_array(&ebpf, "WINDOWS", sizes.pool())?;
         let windows = Windows::new(windows, sizes.window_bytes);
         let settings = map_array(&ebpf, "SETTINGS", size_of::<Settings>())?;
+        let wide = map_array(&ebpf, "WIDE", WIDE_SITES as usize * size_of::<u64>())?;
         Ok(Self {
             settings: SettingsWriter::new(settings, sizes),
             counters: take(&mut ebpf, "STATS")?,
@@ -159,6 +165,7 @@ impl Kernel {
             )?,
             losses: take(&mut ebpf, "LOSSES")?,
             nursery: Nursery::new(words, records, windows, sizes.nursery_sets),
+            wide: WideSites::new(wide, sizes),
             ring: Some(take(&mut ebpf, "RING")?),
             attached: Vec::new(),
             ebpf,
@@ -190,6 +197,11 @@ impl Kernel {
     pub fn ring(&mut self) -> Result<Ring, KernelError> {
         let ring = self.ring.take().ok_or(KernelError::Map("RING"))?;
         Ring::new(ring).map_err(|error| KernelError::Io("RING", error))
+    }
+
+    /// Allows wide windows anew.
+    pub fn refill_wide(&self) {
+        self.wide.refill(&self.settings);
     }
 
     /// After how many full budgets of [`Ring::drain`] everything has been taken that can have been

@@ -25,6 +25,7 @@ const LIST: usize = size_of::<TargetList>() / WORD;
 const SELECTOR: usize = offset_of!(Settings, selector) / size_of::<u32>();
 const AGENT: usize = offset_of!(Settings, agent) / size_of::<u32>();
 const RING_WATERMARK: usize = offset_of!(Settings, ring_watermark) / size_of::<u32>();
+const WIDE_SITES: usize = offset_of!(Settings, wide_sites) / size_of::<u32>();
 const WINDOW_WATERMARK: usize = offset_of!(Settings, window_watermark) / size_of::<u32>();
 
 /// The only one that writes them.
@@ -75,6 +76,11 @@ impl SettingsWriter {
     /// Makes every program return at once.
     pub(super) fn stop(&self) {
         self.select(Selector::new(Scope::Stopped, self.slot));
+    }
+
+    /// At how many sites wide windows are copied.
+    pub(super) fn wide_sites(&self, count: u32) {
+        self.half(WIDE_SITES).store(count, Relaxed);
     }
 
     fn select(&self, selector: Selector) {

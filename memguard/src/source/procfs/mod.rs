@@ -18,6 +18,7 @@ mod descriptors;
 mod error;
 mod family;
 mod host;
+mod keys;
 mod limits;
 mod lines;
 mod look;

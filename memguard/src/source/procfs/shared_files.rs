@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use rustix::fs::{AtFlags, Dir, FileType, OFlags, fstat, makedev, statat};
 
 use super::{ProcError, Procfs, maps::pair};
-use crate::model::shared_file::{SharedFile, SharedFileId};
+use crate::model::persistent::{FoundObject, ObjectId, SharedFileId};
 
 /// The most entries that are read of one directory; of one that has more nothing is known.
 const ENTRIES: usize = 1 << 18;
@@ -19,7 +19,7 @@ const LOOKED_AT: usize = 65_536;
 impl Procfs {
     /// Those of the `wanted` files that have a name in a `/dev/shm`; `None` where that cannot be
     /// told.
-    pub fn shared_files(&self, wanted: &BTreeSet<SharedFileId>) -> Option<Vec<SharedFile>> {
+    pub fn shared_files(&self, wanted: &BTreeSet<SharedFileId>) -> Option<Vec<FoundObject>> {
         let mut missing: BTreeSet<u64> = wanted.iter().map(|id| id.device).collect();
         let mut found = Vec::new();
         self.list_through("self", &mut missing, wanted, &mut found)?;
@@ -38,7 +38,7 @@ impl Procfs {
         process: &str,
         missing: &mut BTreeSet<u64>,
         wanted: &BTreeSet<SharedFileId>,
-        found: &mut Vec<SharedFile>,
+        found: &mut Vec<FoundObject>,
     ) -> Option<()> {
         let place = format!("{process}/root/dev/shm");
         let Ok(directory) = self.open(&place, OFlags::DIRECTORY | OFlags::NOATIME) else {
@@ -90,7 +90,7 @@ impl Procfs {
 fn list(
     mut directory: Dir,
     wanted: &BTreeSet<SharedFileId>,
-    found: &mut Vec<SharedFile>,
+    found: &mut Vec<FoundObject>,
 ) -> Option<()> {
     let inodes: BTreeSet<u64> = wanted.iter().map(|id| id.inode).collect();
     let mut listed = Vec::new();
@@ -117,10 +117,10 @@ fn list(
         };
         let regular = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
         // Of a file with two names the first counts.
-        let known = found.iter().any(|file| file.id == id);
+        let known = found.iter().any(|file| file.id == ObjectId::File(id));
         if regular && !known && wanted.contains(&id) {
-            found.push(SharedFile {
-                id,
+            found.push(FoundObject {
+                id: ObjectId::File(id),
                 name: name.to_string_lossy().into_owned(),
                 size: stat.st_size.unsigned_abs(),
                 used_bytes: stat.st_blocks.unsigned_abs().saturating_mul(512),
@@ -165,7 +165,7 @@ mod tests {
         }
     }
 
-    fn names(files: Option<Vec<SharedFile>>) -> Vec<String> {
+    fn names(files: Option<Vec<FoundObject>>) -> Vec<String> {
         files.unwrap().into_iter().map(|file| file.name).collect()
     }
 
@@ -178,7 +178,10 @@ mod tests {
         let mine = id(&tree.path("7/root/dev/shm/mine"));
         let wanted = BTreeSet::from([mine]);
         let files = tree.procfs().shared_files(&wanted).unwrap();
-        assert_eq!((files.len(), files[0].id, files[0].size), (1, mine, 5));
+        assert_eq!(
+            (files.len(), files[0].id, files[0].size),
+            (1, ObjectId::File(mine), 5)
+        );
         std::fs::rename(
             tree.path("7/root/dev/shm/mine"),
             tree.path("7/root/dev/shm/renamed"),

@@ -29,6 +29,7 @@ pub(super) const NUMBERS: &[(libc::c_long, Call)] = &[
     (libc::SYS_open_by_handle_at, Call::OpenByHandleAt),
     (libc::SYS_socket, Call::Socket),
     (libc::SYS_accept, Call::Accept),
+    (libc::SYS_add_key, Call::AddKey),
     (libc::SYS_accept4, Call::Accept4),
     (libc::SYS_dup, Call::Dup),
     (libc::SYS_dup3, Call::Dup3),

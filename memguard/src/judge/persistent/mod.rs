@@ -1,10 +1,10 @@
-//! Files in memory that outlive their makers, of `shm_open(3)` and `sem_open(3)`: nobody has them
-//! open or mapped, and nobody removes their names.
+//! Objects that outlive their makers: files in memory, of `shm_open(3)` and `sem_open(3)`, which
+//! nobody has open or mapped and whose names nobody removes, and keys that nobody unlinks.
 //!
-//! The kernel says who made a file; that its name is still there, and who holds it, is asked of
-//! `/proc`. While its maker runs it is one of the maker's, and piles up with others like any count.
-//! When its maker has ended it is looked for after a while, for another process may be about to
-//! remove it; under `run` at the end of the command.
+//! The kernel's programs say who made one; that it is still there, and who holds it, is asked for.
+//! While its maker runs it is one of the maker's, and piles up with others like any count. When its
+//! maker has ended it is looked for after a while, for another process may be about to remove it;
+//! under `run` at the end of the command.
 
 mod leftover;
 mod standing;
@@ -20,32 +20,32 @@ use self::{
     leftover::{Ended, Leftover, Made},
     standing::Standing,
 };
-use super::{Context, exits::End, growth::Ranked, question::SharedFilesRequest};
+use super::{Context, exits::End, growth::Ranked, question::ObjectsRequest};
 use crate::model::{
     finding::{Finding, Site, Verdict},
     ids::{ProcessId, Stamp},
     origin::StackId,
+    persistent::{CreatedObject, FoundObject, ObjectId},
     resource::Kind,
-    shared_file::{CreatedFile, SharedFile, SharedFileId},
 };
 
-/// Most files that are followed; those made beyond are not, and are counted.
-const FILES: usize = 65_536;
-/// Time between two looks at the files whose makers run.
+/// Most objects that are followed; those made beyond are not, and are counted.
+const OBJECTS: usize = 65_536;
+/// Time between two looks at the objects whose makers run.
 const PERIOD: Duration = Duration::from_secs(5);
 /// See the module.
 #[derive(Debug, Default)]
-pub struct SharedFiles {
+pub struct PersistentObjects {
     /// Their makers run.
-    made: HashMap<SharedFileId, Made>,
+    made: HashMap<ObjectId, Made>,
     ended: VecDeque<Ended>,
-    /// Files of `ended`.
+    /// Objects of `ended`.
     waiting: usize,
     leftovers: VecDeque<Leftover>,
     standing: Standing,
-    /// Whose files were counted.
-    counted: BTreeSet<ProcessId>,
-    asked: Option<SharedFilesRequest>,
+    /// Whose objects were counted, and which.
+    counted: BTreeSet<(ProcessId, Kind)>,
+    asked: Option<ObjectsRequest>,
     /// What is asked is of all files whose makers run.
     asks_all: bool,
     next_look: Stamp,
@@ -54,10 +54,10 @@ pub struct SharedFiles {
     dropped: u64,
 }
 
-impl SharedFiles {
-    /// A process made a file.
-    pub fn created(&mut self, created: CreatedFile) {
-        if self.made.len().saturating_add(self.waiting) < FILES {
+impl PersistentObjects {
+    /// A process made one.
+    pub fn created(&mut self, created: CreatedObject) {
+        if self.made.len().saturating_add(self.waiting) < OBJECTS {
             let stack = None;
             self.made.insert(created.id, Made { created, stack });
         } else {
@@ -65,8 +65,8 @@ impl SharedFiles {
         }
     }
 
-    /// It is known where a file was made.
-    pub fn attribute(&mut self, id: SharedFileId, stack: StackId) {
+    /// It is known where one was made.
+    pub fn attribute(&mut self, id: ObjectId, stack: StackId) {
         let ended = self.ended.iter_mut().flat_map(|ended| &mut ended.made);
         let made = self.made.values_mut().chain(ended);
         for made in made.filter(|made| made.created.id == id) {
@@ -74,7 +74,7 @@ impl SharedFiles {
         }
     }
 
-    /// Where the files of a process that runs were made.
+    /// Where the objects of a process that runs were made.
     pub fn stacks_of(&self, process: ProcessId) -> Vec<StackId> {
         let of_process = self.of(process);
         let mut stacks: Vec<_> = of_process.filter_map(|made| made.stack).collect();
@@ -88,20 +88,20 @@ impl SharedFiles {
         made.filter(move |made| made.created.process == process)
     }
 
-    /// How many files of a process that runs there are, by where they were made; the most first.
-    pub fn ranked(&self, process: ProcessId) -> Ranked {
+    /// How many objects of a kind a process has that runs, by where they were made; the most first.
+    pub fn ranked(&self, process: ProcessId, kind: Kind) -> Ranked {
         let mut counts: BTreeMap<Option<StackId>, u64> = BTreeMap::new();
-        for made in self.of(process) {
+        for made in self.of(process).filter(|made| made.kind() == kind) {
             *counts.entry(made.stack).or_default() += 1;
         }
         let sites = counts.into_iter().map(|(stack, count)| {
             let site = Site {
                 place: None,
-                kind: Kind::PosixShm,
+                kind,
                 bytes: 0,
                 count,
             };
-            (Kind::PosixShm, stack, site)
+            (kind, stack, site)
         });
         let mut ranked: Ranked = sites.collect();
         ranked.sort_by_key(|(.., site)| std::cmp::Reverse(site.count));
@@ -114,11 +114,12 @@ impl SharedFiles {
         let own = self
             .made
             .extract_if(|_, made| made.created.process == process);
-        let mut made: Vec<_> = own.map(|(_, made)| made).collect();
+        let own = own.map(|(_, made)| made);
+        let mut made: Vec<_> = own.filter(|made| made.created.outlives).collect();
         if made.is_empty() {
             return;
         }
-        made.sort_unstable_by_key(|made| made.created.stamp);
+        made.sort_unstable_by_key(|made| (made.created.stamp, made.created.id));
         self.waiting = self.waiting.saturating_add(made.len());
         let waits = is_run && !self.last;
         self.ended.push_back(Ended::new(end, made, waits));
@@ -127,7 +128,7 @@ impl SharedFiles {
     /// What ended without a word left nothing that could be told.
     pub fn forget(&mut self, process: ProcessId) {
         self.made.retain(|_, made| made.created.process != process);
-        self.counted.remove(&process);
+        self.counted.retain(|(of, _)| *of != process);
     }
 
     /// Nothing is waited for any more.
@@ -138,17 +139,17 @@ impl SharedFiles {
         }
     }
 
-    /// Which files to look for now.
-    pub fn request(&mut self, now: Stamp) -> Option<SharedFilesRequest> {
+    /// Which objects to look for now.
+    pub fn request(&mut self, now: Stamp) -> Option<ObjectsRequest> {
         if self.asked.is_some() {
             return None;
         }
-        let mut request = SharedFilesRequest::default();
+        let mut request = ObjectsRequest::default();
         let due = self.ended.iter().filter(|ended| ended.due <= now);
         let due = due.flat_map(|ended| &ended.made);
         request.left.extend(due.map(|made| made.created.id));
         if !request.left.is_empty() {
-            request.made.extend(self.standing.files());
+            request.made.extend(self.standing.objects());
         }
         self.asks_all = self.next_look <= now;
         if self.asks_all {
@@ -160,28 +161,28 @@ impl SharedFiles {
         self.asked.clone()
     }
 
-    /// What was found: how many files each process has that runs.
+    /// What was found: how many objects of each kind each process has that runs.
     pub fn found(
         &mut self,
-        files: Option<Vec<SharedFile>>,
+        found: Option<Vec<FoundObject>>,
         now: Stamp,
-    ) -> BTreeMap<ProcessId, u64> {
+    ) -> BTreeMap<(ProcessId, Kind), u64> {
         let Some(asked) = self.asked.take() else {
             return BTreeMap::new();
         };
-        let Some(files) = files else {
+        let Some(found) = found else {
             self.ask_later(&asked, now);
             return BTreeMap::new();
         };
-        let named: HashMap<_, _> = files.into_iter().map(|file| (file.id, file)).collect();
-        self.standing.found(&asked, &named);
-        self.conclude(&asked, &named, now);
+        let there: HashMap<_, _> = found.into_iter().map(|found| (found.id, found)).collect();
+        self.standing.found(&asked, &there);
+        self.conclude(&asked, &there, now);
         self.made
-            .retain(|id, _| !asked.made.contains(id) || named.contains_key(id));
+            .retain(|id, _| !asked.made.contains(id) || there.contains_key(id));
         self.count(&asked)
     }
 
-    fn ask_later(&mut self, asked: &SharedFilesRequest, now: Stamp) {
+    fn ask_later(&mut self, asked: &ObjectsRequest, now: Stamp) {
         for ended in self.ended.iter_mut().filter(|it| it.was_asked(asked)) {
             ended.due = now.after(PERIOD);
         }
@@ -190,8 +191,8 @@ impl SharedFiles {
     /// What somebody else holds is waited for.
     fn conclude(
         &mut self,
-        asked: &SharedFilesRequest,
-        named: &HashMap<SharedFileId, SharedFile>,
+        asked: &ObjectsRequest,
+        there: &HashMap<ObjectId, FoundObject>,
         now: Stamp,
     ) {
         for mut ended in std::mem::take(&mut self.ended) {
@@ -199,7 +200,7 @@ impl SharedFiles {
                 self.ended.push_back(ended);
                 continue;
             }
-            let leftover = ended.leftover(named);
+            let leftover = ended.leftover(there);
             self.leftovers.extend(leftover);
             if !ended.made.is_empty() && !self.last {
                 ended.wait(now);
@@ -210,52 +211,54 @@ impl SharedFiles {
     }
 
     /// Of those that were looked for, by maker; of who had some before and has none, zero.
-    fn count(&mut self, asked: &SharedFilesRequest) -> BTreeMap<ProcessId, u64> {
+    fn count(&mut self, asked: &ObjectsRequest) -> BTreeMap<(ProcessId, Kind), u64> {
         if !self.asks_all {
             return BTreeMap::new();
         }
-        let counted = self.counted.iter().map(|process| (*process, 0));
-        let mut counts: BTreeMap<ProcessId, u64> = counted.collect();
-        let made = self.made.values().map(|made| made.created);
-        for created in made.filter(|created| asked.made.contains(&created.id)) {
-            *counts.entry(created.process).or_default() += 1;
+        let counted = self.counted.iter().map(|of| (*of, 0));
+        let mut counts: BTreeMap<_, u64> = counted.collect();
+        let made = self.made.values();
+        for made in made.filter(|made| asked.made.contains(&made.created.id)) {
+            let of = (made.created.process, made.kind());
+            *counts.entry(of).or_default() += 1;
         }
         let some = counts.iter().filter(|(_, count)| **count > 0);
-        self.counted = some.map(|(process, _)| *process).collect();
+        self.counted = some.map(|(of, _)| *of).collect();
         counts
     }
 
     /// Whose leftovers are told next, and where they were made.
     pub fn next_stacks(&self) -> Option<(ProcessId, Vec<StackId>)> {
         let next = self.leftovers.front()?;
-        let stacks = next.files.iter().filter_map(|(made, _)| made.stack);
+        let stacks = next.objects.iter().filter_map(|(made, _)| made.stack);
         Some((next.end.info.id, stacks.collect()))
     }
 
-    /// The findings about them, one for each place.
+    /// The findings about them, one for each kind and place.
     pub fn describe_next(&mut self, context: &Context) -> Vec<Finding> {
-        let Some(Leftover { end, files }) = self.leftovers.pop_front() else {
+        let Some(Leftover { end, objects }) = self.leftovers.pop_front() else {
             return Vec::new();
         };
-        let mut places: BTreeMap<Option<StackId>, Vec<(Made, SharedFile)>> = BTreeMap::new();
-        for (made, file) in files {
-            places.entry(made.stack).or_default().push((made, file));
+        let mut places: BTreeMap<_, Vec<(Made, FoundObject)>> = BTreeMap::new();
+        for (made, found) in objects {
+            let place = (made.kind(), made.stack);
+            places.entry(place).or_default().push((made, found));
         }
-        let findings = places.into_iter().map(|(stack, files)| {
-            let finding = leftover::describe(context, &end, stack, &files);
-            self.judge(finding, &files)
+        let findings = places.into_iter().map(|((kind, stack), objects)| {
+            let finding = leftover::describe(context, &end, kind, stack, &objects);
+            self.judge(finding, &objects)
         });
         findings.collect()
     }
 
     /// What one process leaves is news; what many leave at one place, and nobody removes, is a
     /// leak.
-    fn judge(&mut self, finding: Finding, files: &[(Made, SharedFile)]) -> Finding {
-        match self.standing.add(&finding, files) {
+    fn judge(&mut self, finding: Finding, objects: &[(Made, FoundObject)]) -> Finding {
+        match self.standing.add(&finding, objects) {
             Some((count, bytes)) => Finding {
                 verdict: Verdict::Leak,
                 open_count: count,
-                open_bytes: Some(bytes),
+                open_bytes: finding.open_bytes.map(|_| bytes),
                 resident_bytes: None,
                 acquired_count: count,
                 ..finding
@@ -269,14 +272,15 @@ impl SharedFiles {
         self.asked.is_some() || !self.leftovers.is_empty()
     }
 
-    /// Files that are not followed, for there were too many.
+    /// Objects that are not followed, for there were too many.
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
 
     /// Whether anything is to be told of a process, or waits for its end; for tests.
     pub fn mentions(&self, process: ProcessId) -> bool {
-        self.of(process).next().is_some() || self.counted.contains(&process)
+        let mut counted = self.counted.iter();
+        self.of(process).next().is_some() || counted.any(|(of, _)| *of == process)
     }
 }
 

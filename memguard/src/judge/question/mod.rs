@@ -4,10 +4,13 @@
 //! takes ([`crate::facts`]). Each question gets exactly one answer. A recorded run has the answers
 //! of that run.
 
+mod ceilings;
+
 use std::{collections::BTreeSet, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::ceilings::{CeilingRequest, Ceilings};
 use crate::{
     ledger::{FileIdentity, HandleId, HeldFd},
     model::{
@@ -17,9 +20,9 @@ use crate::{
             HeldBefore, InotifyWatches, MappedRange, OpenFile, Residency, Runtime, ShmSegment,
             UsageDetail,
         },
+        persistent::{FoundObject, ObjectId},
         process::ProcessInfo,
         report::Census,
-        shared_file::{SharedFile, SharedFileId},
     },
 };
 
@@ -38,8 +41,8 @@ pub enum Question {
     Segments,
     /// The size of one segment.
     SegmentSize(i32),
-    /// Which files in memory still have a name.
-    SharedFiles(SharedFilesRequest),
+    /// Which objects that outlive their makers are still there.
+    Objects(ObjectsRequest),
     /// What each of these thread groups holds.
     Census(Vec<CensusRequest>),
 }
@@ -152,23 +155,6 @@ impl Purpose {
     pub const ALL: [Self; 4] = [Self::Held, Self::Growth, Self::Leftovers, Self::Limits];
 }
 
-/// Ceilings to look up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CeilingRequest {
-    /// `RLIMIT_NOFILE`, and what is in use of it.
-    pub descriptors: bool,
-    /// Of memory.
-    pub memory: bool,
-    /// Of threads.
-    pub threads: bool,
-    /// Of mappings.
-    pub mappings: bool,
-    /// Of POSIX timers.
-    pub timers: bool,
-    /// Of watches of inotify.
-    pub watches: bool,
-}
-
 /// Sockets to describe.
 #[derive(Clone, Debug)]
 pub struct Peers {
@@ -191,14 +177,13 @@ pub struct CensusRequest {
     pub preexisting: Vec<u32>,
 }
 
-/// Files in memory to look for.
+/// Objects to look for.
 #[derive(Clone, Debug, Default)]
-pub struct SharedFilesRequest {
+pub struct ObjectsRequest {
     /// Whose maker runs.
-    pub made: BTreeSet<SharedFileId>,
-    /// Whose maker has ended: of those that have a name it is asked too whether somebody holds
-    /// them.
-    pub left: BTreeSet<SharedFileId>,
+    pub made: BTreeSet<ObjectId>,
+    /// Whose maker has ended: of those that are there it is asked too whether somebody holds them.
+    pub left: BTreeSet<ObjectId>,
 }
 
 /// An answer.
@@ -231,8 +216,8 @@ pub enum Answer {
         /// Its size in bytes; `None` where there is none of that id.
         bytes: Option<u64>,
     },
-    /// To [`Question::SharedFiles`]: those that have a name; `None` where that is not known.
-    SharedFiles(Option<Vec<SharedFile>>),
+    /// To [`Question::Objects`]: those that are there; `None` where that is not known.
+    Objects(Option<Vec<FoundObject>>),
     /// To [`Question::Census`], one a process. Only passed on, and not recorded.
     #[serde(skip)]
     Census(Box<Census>),
@@ -307,24 +292,6 @@ pub struct Inspected {
     /// Which runtime runs it, where that was asked and is known.
     #[serde(default)]
     pub runtime: Option<Runtime>,
-}
-
-/// Ceilings of one process; those that were not asked for are missing.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Ceilings {
-    /// `RLIMIT_NOFILE`.
-    pub descriptors: Option<Ceiling>,
-    /// Of memory.
-    pub memory: Vec<Ceiling>,
-    /// Of threads.
-    pub threads: Vec<Ceiling>,
-    /// Of mappings.
-    pub mappings: Option<Ceiling>,
-    /// Of POSIX timers.
-    pub timers: Option<Ceiling>,
-    /// Of watches of inotify.
-    #[serde(default)]
-    pub watches: Option<Ceiling>,
 }
 
 /// What became of a handle that was looked at twice.

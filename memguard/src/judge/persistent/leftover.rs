@@ -6,13 +6,13 @@ use hashbrown::HashMap;
 
 use crate::{
     findings::fingerprint,
-    judge::{Context, SAMPLES, calls, exits::End, question::SharedFilesRequest},
+    judge::{Context, SAMPLES, calls, exits::End, question::ObjectsRequest},
     model::{
         finding::{Finding, Handle, Moment, Sample, Verdict},
         ids::Stamp,
         origin::StackId,
+        persistent::{CreatedObject, FoundObject, ObjectId},
         resource::Kind,
-        shared_file::{CreatedFile, SharedFile, SharedFileId},
     },
 };
 
@@ -23,10 +23,10 @@ const HELD: Duration = Duration::from_secs(30);
 /// The longest.
 const HELD_LONG: Duration = Duration::from_mins(10);
 
-/// A file, and where it was made.
+/// An object, and where it was made.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Made {
-    pub(super) created: CreatedFile,
+    pub(super) created: CreatedObject,
     pub(super) stack: Option<StackId>,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Ended {
 #[derive(Debug)]
 pub(super) struct Leftover {
     pub(super) end: End,
-    pub(super) files: Vec<(Made, SharedFile)>,
+    pub(super) objects: Vec<(Made, FoundObject)>,
 }
 
 impl Ended {
@@ -64,27 +64,24 @@ impl Ended {
         self.pause = self.pause.saturating_mul(2).min(HELD_LONG);
     }
 
-    pub(super) fn was_asked(&self, asked: &SharedFilesRequest) -> bool {
+    pub(super) fn was_asked(&self, asked: &ObjectsRequest) -> bool {
         let mut made = self.made.iter();
         made.all(|made| asked.left.contains(&made.created.id))
     }
 
-    /// Takes out what has no name any more, and what nobody holds; the latter was left.
-    pub(super) fn leftover(
-        &mut self,
-        named: &HashMap<SharedFileId, SharedFile>,
-    ) -> Option<Leftover> {
-        let mut files = Vec::new();
-        self.made.retain(|made| match named.get(&made.created.id) {
-            Some(file) if file.held == Some(false) => {
-                files.push((*made, file.clone()));
+    /// Takes out what is not there any more, and what nobody holds; the latter was left.
+    pub(super) fn leftover(&mut self, there: &HashMap<ObjectId, FoundObject>) -> Option<Leftover> {
+        let mut objects = Vec::new();
+        self.made.retain(|made| match there.get(&made.created.id) {
+            Some(found) if found.held == Some(false) => {
+                objects.push((*made, found.clone()));
                 false
             }
             Some(_) => true,
             None => false,
         });
         let end = self.end.clone();
-        (!files.is_empty()).then_some(Leftover { end, files })
+        (!objects.is_empty()).then_some(Leftover { end, objects })
     }
 }
 
@@ -92,35 +89,37 @@ impl Ended {
 pub(super) fn describe(
     context: &Context,
     end: &End,
+    kind: Kind,
     stack: Option<StackId>,
-    files: &[(Made, SharedFile)],
+    objects: &[(Made, FoundObject)],
 ) -> Finding {
-    let sum = |of: fn(&SharedFile) -> u64| {
-        let sizes = files.iter().map(|(_, file)| of(file));
-        sizes.fold(0, u64::saturating_add)
+    let has_size = kind == Kind::PosixShm;
+    let sum = |of: fn(&FoundObject) -> u64| {
+        let sizes = objects.iter().map(|(_, found)| of(found));
+        has_size.then(|| sizes.fold(0, u64::saturating_add))
     };
-    let (process, count) = (Arc::clone(&end.info), files.len() as u64);
-    let calls = calls(files.iter().map(|(made, _)| made.created.call));
+    let (process, count) = (Arc::clone(&end.info), objects.len() as u64);
+    let calls = calls(objects.iter().map(|(made, _)| made.created.call));
     let origin = context.names.origin(stack);
     let evidence = end.evidence.clone();
-    let ages = files.iter().map(|(made, _)| made.age(end.stamp));
+    let ages = objects.iter().map(|(made, _)| made.age(end.stamp));
     Finding {
-        fingerprint: fingerprint::of(&process, Kind::PosixShm, &calls, origin.as_ref()),
+        fingerprint: fingerprint::of(&process, kind, &calls, origin.as_ref()),
         calls,
         origin,
         moment: Moment::Exit,
         verified: true,
         open_count: count,
-        open_bytes: Some(sum(|file| file.size)),
-        resident_bytes: Some(sum(|file| file.used_bytes)),
+        open_bytes: sum(|found| found.size),
+        resident_bytes: sum(|found| found.used_bytes),
         acquired_count: count,
         oldest_age: ages.max(),
-        samples: files
+        samples: objects
             .iter()
             .take(SAMPLES)
-            .map(|(made, file)| made.sample(file, end.stamp))
+            .map(|(made, found)| made.sample(found, end.stamp))
             .collect(),
-        ..Finding::of(process, Kind::PosixShm, Verdict::Left, evidence, end.stamp)
+        ..Finding::of(process, kind, Verdict::Left, evidence, end.stamp)
     }
 }
 
@@ -129,13 +128,27 @@ impl Made {
         end.since(self.created.stamp)
     }
 
-    fn sample(&self, file: &SharedFile, end: Stamp) -> Sample {
+    pub(super) fn kind(&self) -> Kind {
+        self.created.id.kind()
+    }
+
+    fn sample(&self, found: &FoundObject, end: Stamp) -> Sample {
+        let (id, target) = match found.id {
+            ObjectId::File(file) => {
+                let number = u32::try_from(file.inode).unwrap_or(u32::MAX);
+                (number, Some(format!("/dev/shm/{}", found.name)))
+            }
+            ObjectId::Key(serial) => {
+                let name = Some(found.name.clone());
+                (serial, name.filter(|name| !name.is_empty()))
+            }
+        };
         Sample {
-            handle: Handle::Id(u32::try_from(file.id.inode).unwrap_or(u32::MAX)),
+            handle: Handle::Id(id),
             acquired_at: Some(self.created.stamp),
             age: Some(self.age(end)),
             call: Some(self.created.call),
-            target: Some(format!("/dev/shm/{}", file.name)),
+            target,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::{
     judge::testing::{context, second},
-    model::{evidence::Evidence, process::ProcessInfo, resource::Call},
+    model::{evidence::Evidence, persistent::SharedFileId, process::ProcessInfo, resource::Call},
 };
 
 fn process(tgid: u32) -> ProcessId {
@@ -15,21 +15,42 @@ fn process(tgid: u32) -> ProcessId {
     }
 }
 
-fn id(inode: u64) -> SharedFileId {
-    SharedFileId { device: 39, inode }
+fn id(inode: u64) -> ObjectId {
+    ObjectId::File(SharedFileId { device: 39, inode })
 }
 
-fn made(files: &mut SharedFiles, tgid: u32, inode: u64) {
-    files.created(CreatedFile {
+fn made(files: &mut PersistentObjects, tgid: u32, inode: u64) {
+    files.created(CreatedObject {
         stamp: second(2),
         id: id(inode),
         process: process(tgid),
         call: Call::Openat,
+        outlives: true,
     });
 }
 
-fn named(inode: u64, held: Option<bool>) -> SharedFile {
-    SharedFile {
+fn key_made(objects: &mut PersistentObjects, serial: u32, outlives: bool) {
+    objects.created(CreatedObject {
+        stamp: second(2),
+        id: ObjectId::Key(serial),
+        process: process(7),
+        call: Call::AddKey,
+        outlives,
+    });
+}
+
+fn valid(serial: u32) -> FoundObject {
+    FoundObject {
+        id: ObjectId::Key(serial),
+        name: format!("user: {serial}"),
+        size: 0,
+        used_bytes: 0,
+        held: Some(false),
+    }
+}
+
+fn named(inode: u64, held: Option<bool>) -> FoundObject {
+    FoundObject {
         id: id(inode),
         name: format!("segment{inode}"),
         size: 8192,
@@ -51,8 +72,8 @@ fn end(tgid: u32, at: u64) -> End {
 }
 
 /// A process that made two files and ended at 10 s.
-fn ended(is_run: bool) -> SharedFiles {
-    let mut files = SharedFiles::default();
+fn ended(is_run: bool) -> PersistentObjects {
+    let mut files = PersistentObjects::default();
     for inode in [1, 2] {
         made(&mut files, 7, inode);
     }
@@ -61,7 +82,7 @@ fn ended(is_run: bool) -> SharedFiles {
 }
 
 /// Everything that is told.
-fn told(files: &mut SharedFiles) -> Vec<Finding> {
+fn told(files: &mut PersistentObjects) -> Vec<Finding> {
     let mut told = Vec::new();
     while files.next_stacks().is_some() {
         told.extend(files.describe_next(&context()));
@@ -141,7 +162,7 @@ fn where_nobody_could_look_it_is_asked_again() {
 
 #[test]
 fn files_of_who_runs_are_counted_and_those_without_a_name_forgotten() {
-    let mut files = SharedFiles::default();
+    let mut files = PersistentObjects::default();
     for inode in 1..=4 {
         made(&mut files, 7, inode);
     }
@@ -149,19 +170,19 @@ fn files_of_who_runs_are_counted_and_those_without_a_name_forgotten() {
     assert_eq!((request.made.len(), request.left.len()), (4, 0));
     let three = (1..=3).map(|inode| named(inode, None)).collect();
     let counts = files.found(Some(three), second(20));
-    assert_eq!(counts, BTreeMap::from([(process(7), 3)]));
-    let ranked = files.ranked(process(7));
+    assert_eq!(counts, BTreeMap::from([((process(7), Kind::PosixShm), 3)]));
+    let ranked = files.ranked(process(7), Kind::PosixShm);
     assert_eq!(ranked[0].2.count, 3);
     assert!(files.request(second(22)).is_none(), "not so soon");
     assert_eq!(files.request(second(25)).unwrap().made.len(), 3);
     let counts = files.found(Some(Vec::new()), second(25));
-    assert_eq!(counts, BTreeMap::from([(process(7), 0)]));
+    assert_eq!(counts, BTreeMap::from([((process(7), Kind::PosixShm), 0)]));
     assert!(!files.mentions(process(7)));
 }
 
 #[test]
 fn the_end_of_one_process_is_no_count_of_others() {
-    let mut files = SharedFiles::default();
+    let mut files = PersistentObjects::default();
     made(&mut files, 8, 3);
     files.request(second(20)).unwrap();
     files.found(Some(vec![named(3, None)]), second(20));
@@ -175,9 +196,9 @@ fn the_end_of_one_process_is_no_count_of_others() {
 
 /// One process after the other leaves a file at the same place; every `kept`th stays.
 fn workers(count: u32, kept: u64) -> Vec<Verdict> {
-    let mut files = SharedFiles::default();
+    let mut files = PersistentObjects::default();
     let mut verdicts = Vec::new();
-    let mut there: BTreeMap<u64, SharedFile> = BTreeMap::new();
+    let mut there: BTreeMap<u64, FoundObject> = BTreeMap::new();
     for tgid in 100..100 + count {
         let (inode, at) = (u64::from(tgid), u64::from(tgid) * 20);
         made(&mut files, tgid, inode);
@@ -209,9 +230,50 @@ fn what_many_leave_at_one_place_is_a_leak() {
 
 #[test]
 fn files_beyond_the_bound_are_counted() {
-    let mut files = SharedFiles::default();
-    for inode in 0..FILES as u64 + 3 {
+    let mut files = PersistentObjects::default();
+    for inode in 0..OBJECTS as u64 + 3 {
         made(&mut files, 7, inode);
     }
     assert_eq!(files.dropped(), 3);
+}
+
+#[test]
+fn keys_are_counted_beside_files_and_told_beside_them() {
+    let mut objects = PersistentObjects::default();
+    made(&mut objects, 7, 1);
+    for serial in 1..=3 {
+        key_made(&mut objects, serial, true);
+    }
+    // The same again, with another payload.
+    key_made(&mut objects, 3, true);
+    objects.request(second(20)).unwrap();
+    let found = [named(1, None), valid(1), valid(3)];
+    let counts = objects.found(Some(found.to_vec()), second(20));
+    let expected = [
+        ((process(7), Kind::PosixShm), 1),
+        ((process(7), Kind::Key), 2),
+    ];
+    assert_eq!(counts, BTreeMap::from(expected));
+    assert_eq!(objects.ranked(process(7), Kind::Key)[0].2.count, 2);
+    objects.ended(&end(7, 30), false);
+    objects.request(second(40)).unwrap();
+    let found = [named(1, Some(false)), valid(1), valid(3)];
+    objects.found(Some(found.to_vec()), second(40));
+    let findings = told(&mut objects);
+    let kinds = findings
+        .iter()
+        .map(|it| (it.kind, it.open_count, it.open_bytes));
+    let kinds: Vec<_> = kinds.collect();
+    let expected = [(Kind::PosixShm, 1, Some(8192)), (Kind::Key, 2, None)];
+    assert_eq!(kinds, expected);
+    let key = findings.last().unwrap();
+    assert_eq!(key.samples[0].target.as_deref(), Some("user: 1"));
+}
+
+#[test]
+fn a_key_of_a_session_is_not_left_by_who_made_it() {
+    let mut objects = PersistentObjects::default();
+    key_made(&mut objects, 1, false);
+    objects.ended(&end(7, 30), false);
+    assert!(objects.request(second(60)).is_none());
 }

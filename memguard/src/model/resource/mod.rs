@@ -1,50 +1,14 @@
 //! What kinds of handles there are, and which call makes which.
 
+mod family;
+
 pub use memguard_common::{
     call::Call,
     event::{detail_mode, file_mark},
 };
 use serde::{Deserialize, Serialize};
 
-/// The family a finding belongs to; `resource` in the output.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Resource {
-    /// A descriptor that is not a socket.
-    Fd,
-    /// A socket.
-    Socket,
-    /// A range of addresses.
-    Mmap,
-    /// Memory in use, however it was acquired.
-    Heap,
-    /// A thread.
-    Thread,
-    /// A process.
-    Process,
-    /// A shared memory segment that no process holds.
-    Shm,
-    /// A POSIX timer.
-    Timer,
-    /// Something that the kernel watches for a process.
-    Watch,
-}
-
-impl Resource {
-    /// As it stands in the output.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Fd => "fd",
-            Self::Socket => "socket",
-            Self::Mmap => "mmap",
-            Self::Heap => "heap",
-            Self::Thread => "thread",
-            Self::Process => "process",
-            Self::Shm => "shm",
-            Self::Timer => "timer",
-            Self::Watch => "watch",
-        }
-    }
-}
+pub use self::family::Resource;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $label:literal, $noun:literal, $nouns:literal;)*) => {
@@ -158,6 +122,8 @@ kinds! {
     AddressSpace = "space", "byte of address space", "bytes of address space";
     /// A watch of inotify: any number of them are in one descriptor.
     InotifyWatch = "inotify-watch", "inotify watch", "inotify watches";
+    /// A key of `add_key(2)`.
+    Key = "key", "kernel key", "kernel keys";
 }
 
 impl Kind {
@@ -201,6 +167,7 @@ impl Kind {
             Self::SysvShm | Self::PosixShm => Resource::Shm,
             Self::PosixTimer => Resource::Timer,
             Self::InotifyWatch => Resource::Watch,
+            Self::Key => Resource::Key,
             _ => Resource::Fd,
         }
     }
@@ -264,6 +231,7 @@ impl Kind {
             Call::Mmap | Call::Mremap => mapped(detail as u32),
             Call::Shmat => Self::SharedMap,
             Call::Brk => Self::Brk,
+            Call::AddKey => Self::Key,
             Call::LandlockCreateRuleset | Call::Fsopen | Call::Fspick | Call::Seccomp => {
                 Self::Other
             }

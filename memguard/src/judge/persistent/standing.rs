@@ -7,16 +7,16 @@ use hashbrown::HashMap;
 
 use super::leftover::Made;
 use crate::{
-    judge::question::SharedFilesRequest,
+    judge::question::ObjectsRequest,
     model::{
         finding::Finding,
         ids::ProcessId,
-        shared_file::{SharedFile, SharedFileId},
+        persistent::{FoundObject, ObjectId},
     },
 };
 
-/// Most files that are remembered; those beyond are told, and count with no others.
-const FILES: usize = 16_384;
+/// Most objects that are remembered; those beyond are told, and count with no others.
+const OBJECTS: usize = 16_384;
 /// So many of one place are a pile.
 const PILE: u64 = 12;
 /// If so many processes have left them.
@@ -33,42 +33,38 @@ struct Told {
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Standing {
-    files: HashMap<SharedFileId, Told>,
-    /// Of places that were told to leak: with how many files that is told again.
+    objects: HashMap<ObjectId, Told>,
+    /// Of places that were told to leak: with how many objects that is told again.
     again: HashMap<u64, u64>,
 }
 
 impl Standing {
     /// All that stood when it was last looked.
-    pub(super) fn files(&self) -> impl Iterator<Item = SharedFileId> {
-        self.files.keys().copied()
+    pub(super) fn objects(&self) -> impl Iterator<Item = ObjectId> {
+        self.objects.keys().copied()
     }
 
-    /// Those that have no name any more do not stand.
-    pub(super) fn found(
-        &mut self,
-        asked: &SharedFilesRequest,
-        named: &HashMap<SharedFileId, SharedFile>,
-    ) {
-        self.files
-            .retain(|id, _| !asked.made.contains(id) || named.contains_key(id));
-        let places: BTreeSet<u64> = self.files.values().map(|told| told.fingerprint).collect();
+    /// Those that are not there any more do not stand.
+    pub(super) fn found(&mut self, asked: &ObjectsRequest, there: &HashMap<ObjectId, FoundObject>) {
+        self.objects
+            .retain(|id, _| !asked.made.contains(id) || there.contains_key(id));
+        let places: BTreeSet<u64> = self.objects.values().map(|told| told.fingerprint).collect();
         self.again.retain(|place, _| places.contains(place));
     }
 
-    /// What is told now. Returns files and bytes of the place where that is to be told as a leak:
+    /// What is told now. Returns objects and bytes of the place where that is to be told as a leak:
     /// when it has become a pile, and each time it has doubled.
     pub(super) fn add(
         &mut self,
         finding: &Finding,
-        files: &[(Made, SharedFile)],
+        objects: &[(Made, FoundObject)],
     ) -> Option<(u64, u64)> {
         let (fingerprint, maker) = (finding.fingerprint, finding.process.id);
-        let room = FILES.saturating_sub(self.files.len());
-        for (_, file) in files.iter().take(room) {
-            let size = file.size;
-            self.files.insert(
-                file.id,
+        let room = OBJECTS.saturating_sub(self.objects.len());
+        for (_, found) in objects.iter().take(room) {
+            let size = found.size;
+            self.objects.insert(
+                found.id,
                 Told {
                     fingerprint,
                     maker,
@@ -77,7 +73,7 @@ impl Standing {
             );
         }
         let same = || {
-            let all = self.files.values();
+            let all = self.objects.values();
             all.filter(|told| told.fingerprint == fingerprint)
         };
         let makers: BTreeSet<_> = same().map(|told| told.maker).collect();
