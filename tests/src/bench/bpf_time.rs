@@ -40,8 +40,8 @@ enum Side {
 }
 
 const OPEN: [&[&str]; 2] = [
-    &["acquire", "release_close"],
-    &["sys_exit_openat", "sys_enter_close"],
+    &["acquire", "create", "release_close"],
+    &["sys_exit_openat", "sys_exit_openat", "sys_enter_close"],
 ];
 const SOCKET: [&[&str]; 2] = [
     &["acquire", "release_close"],
