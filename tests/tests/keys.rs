@@ -71,3 +71,26 @@ fn keys_that_are_left_to_a_user_are_told_and_those_of_a_session_are_not() {
     assert_eq!(left("leave"), [("key".to_owned(), 3)]);
     assert_eq!(left("session"), []);
 }
+
+/// Two hundred keys are all that a user other than root may have, as the kernel comes.
+#[test]
+fn a_quota_that_is_near_is_told_at_once() {
+    let Some(_alone) = machine::ready().filter(|_| are_there()) else {
+        return;
+    };
+    let user = format!("--reuid={}", 50_000 + std::process::id() % 10_000);
+    let program = program("keys");
+    let arguments = [&*user, "--clear-groups", &*program, "pile"];
+    let pile = Memguard::program("setpriv".as_ref(), &arguments).start();
+    let pid = pile.pid().to_string();
+    let mut watch = Memguard::watch(&["-p", &pid, "-d", "5m"]).start();
+    let lines = watch.wait_for(Duration::from_secs(40), "exhaustion", |lines| {
+        !lines.findings("exhaustion").is_empty()
+    });
+    let findings = lines.findings("exhaustion");
+    println!("{}", listed(&findings));
+    let told = findings.first().expect("it is told");
+    assert_eq!((told.resource(), told.kind()), ("key", "all"));
+    assert_eq!(told.limit_name(), Some("kernel.keys.maxkeys"));
+    assert!(text(told.0, "/body").contains("most from add (keys.c:"));
+}

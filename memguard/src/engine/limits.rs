@@ -6,6 +6,7 @@ use super::Engine;
 use crate::{
     judge::{
         exhaustion::{self, Judged},
+        growth,
         hoard::Change,
         question::{Inspected, Purpose, SurveyedProcess},
     },
@@ -29,6 +30,7 @@ impl Engine {
     /// Looks up the limits of what may head for them.
     pub(super) fn judge_limits(&mut self) {
         self.count_mappings();
+        self.count_keys();
         self.context.full = self.exhaustion.full().collect();
         for (process, kind) in self.exhaustion.due(self.context.now) {
             if !self.context.wants(kind) {
@@ -40,8 +42,20 @@ impl Engine {
                 pass.inspect.info |= stranger;
                 pass.inspect.ceilings = pass.inspect.ceilings.and(exhaustion::wanted(kind));
                 pass.stacks.extend(stacks);
+                if kind == Kind::AllKeys {
+                    pass.stacks.extend(self.persistent.stacks_of(process));
+                }
                 pass.limits.push(kind);
             }
+        }
+    }
+
+    /// How many keys of each process are known. Some may be gone; the quota says what is in use.
+    fn count_keys(&mut self) {
+        let now = self.context.now;
+        for (process, count) in self.persistent.counts(Kind::Key) {
+            let kind = Kind::AllKeys;
+            self.exhaustion.counted(process, kind, now, count);
         }
     }
 
@@ -71,7 +85,11 @@ impl Engine {
                 .judge(process, kind, &inspected.ceilings, now);
             match judged {
                 Judged::Nearing(nearing) => {
-                    let finding = exhaustion::describe(&self.context, process, kind, &nearing);
+                    let mut finding = exhaustion::describe(&self.context, process, kind, &nearing);
+                    if kind == Kind::AllKeys {
+                        let ranked = self.persistent.ranked(process, Kind::Key);
+                        finding.sites = growth::named(&self.context, ranked);
+                    }
                     self.tell(group, finding);
                 }
                 Judged::Over => self.resolve(group, Resolution::Stopped),

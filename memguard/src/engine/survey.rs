@@ -119,6 +119,12 @@ impl Engine {
             } = self;
             self.watches
                 .counted(found.process, watches, context, usages);
+            self.exhaustion.counted(
+                found.process,
+                Kind::AllWatches,
+                self.context.now,
+                watches.watches,
+            );
         }
     }
 

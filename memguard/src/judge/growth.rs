@@ -189,7 +189,7 @@ pub fn describe(
 }
 
 /// Places beside the bytes, each once, by however many ways it was reached.
-fn named(context: &Context, ranked: Ranked) -> Vec<finding::Site> {
+pub fn named(context: &Context, ranked: Ranked) -> Vec<finding::Site> {
     let mut sites: Vec<finding::Site> = Vec::new();
     for (_, stack, site) in ranked {
         let place = context.names.origin(stack).and_then(|origin| origin.place);

@@ -122,8 +122,10 @@ fn holders(context: &Context, process: ProcessId, kind: Kind) -> Vec<(Holder, Si
 
 /// Memory that counts to it: all that is mapped, stacks of threads, or what is anonymous.
 fn pieces(context: &Context, process: ProcessId, kind: Kind) -> Vec<HeldRange> {
-    if kind == Kind::AllMemory {
-        return growth::pieces(context, GroupId::of(process, Kind::HeapAnon));
+    match kind {
+        Kind::AllMemory => return growth::pieces(context, GroupId::of(process, Kind::HeapAnon)),
+        Kind::AllWatches | Kind::AllKeys => return Vec::new(),
+        _ => {}
     }
     let held = context.ledger.memory.held_by(process);
     held.filter(|piece| kind != Kind::AllThreads || piece.mapped.is_stack())

@@ -1,4 +1,4 @@
-//! Counts that head for their limit: descriptors, threads, mappings, memory.
+//! Counts that head for their limit: descriptors, threads, mappings, memory, watches, keys.
 //!
 //! It accuses nobody: it is arithmetic. Told is what reaches its limit within ten minutes at its
 //! present pace, or has used four fifths of it and rises; it is over when the count has fallen, or
@@ -366,6 +366,8 @@ pub fn wanted(kind: Kind) -> CeilingRequest {
         memory: matches!(kind, Kind::AllMemory | Kind::AddressSpace),
         threads: kind == Kind::AllThreads,
         mappings: kind == Kind::AllMappings,
+        watches: kind == Kind::AllWatches,
+        keys: kind == Kind::AllKeys,
         ..CeilingRequest::default()
     }
 }
@@ -377,6 +379,8 @@ fn ceilings(kind: Kind, found: &Ceilings) -> Vec<Ceiling> {
         Kind::AllDescriptors => found.descriptors.into_iter().collect(),
         Kind::AllThreads => found.threads.clone(),
         Kind::AllMappings => found.mappings.into_iter().collect(),
+        Kind::AllWatches => found.watches.into_iter().collect(),
+        Kind::AllKeys => found.keys.into_iter().collect(),
         Kind::AllMemory => memory.filter(|it| !is_space(it)).collect(),
         Kind::AddressSpace => memory.filter(is_space).collect(),
         _ => Vec::new(),

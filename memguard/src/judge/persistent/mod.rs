@@ -88,6 +88,15 @@ impl PersistentObjects {
         made.filter(move |made| made.created.process == process)
     }
 
+    /// How many objects of a kind are known of each process that runs.
+    pub fn counts(&self, kind: Kind) -> BTreeMap<ProcessId, u64> {
+        let mut counts = BTreeMap::new();
+        for made in self.made.values().filter(|made| made.kind() == kind) {
+            *counts.entry(made.created.process).or_default() += 1;
+        }
+        counts
+    }
+
     /// How many objects of a kind a process has that runs, by where they were made; the most first.
     pub fn ranked(&self, process: ProcessId, kind: Kind) -> Ranked {
         let mut counts: BTreeMap<Option<StackId>, u64> = BTreeMap::new();

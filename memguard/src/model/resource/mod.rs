@@ -120,6 +120,10 @@ kinds! {
     AllMemory = "all", "byte of memory", "bytes of memory";
     /// The address space of a process, as `RLIMIT_AS` counts it.
     AddressSpace = "space", "byte of address space", "bytes of address space";
+    /// All watches of inotify of a process, as `fs.inotify.max_user_watches` counts those of a user.
+    AllWatches = "all", "inotify watch", "inotify watches";
+    /// All keys that a process has added, as the quota of its user counts them.
+    AllKeys = "all", "kernel key", "kernel keys";
     /// A watch of inotify: any number of them are in one descriptor.
     InotifyWatch = "inotify-watch", "inotify watch", "inotify watches";
     /// A key of `add_key(2)`.
@@ -129,12 +133,14 @@ kinds! {
 impl Kind {
     /// The kinds that are told apart from nothing: all that a process has of something that is
     /// limited.
-    pub const WHOLE: [Self; 5] = [
+    pub const WHOLE: [Self; 7] = [
         Self::AllDescriptors,
         Self::AllThreads,
         Self::AllMappings,
         Self::AllMemory,
         Self::AddressSpace,
+        Self::AllWatches,
+        Self::AllKeys,
     ];
 
     /// All that a process has of something, and no handles of one sort.
@@ -166,8 +172,8 @@ impl Kind {
             Self::Zombie => Resource::Process,
             Self::SysvShm | Self::PosixShm => Resource::Shm,
             Self::PosixTimer => Resource::Timer,
-            Self::InotifyWatch => Resource::Watch,
-            Self::Key => Resource::Key,
+            Self::InotifyWatch | Self::AllWatches => Resource::Watch,
+            Self::Key | Self::AllKeys => Resource::Key,
             _ => Resource::Fd,
         }
     }
