@@ -254,12 +254,12 @@ impl Fields {
     }
 }
 
-/// Whether a keyring is a user's, or one that was named by its number: all others are of a thread,
-/// a process or a session, `add_key(2)`.
+/// Whether a keyring is a user's. All others are of a thread, a process or a session, `add_key(2)`,
+/// or were named by their number, which says nothing of whose they are.
 fn is_users(keyring: i32) -> bool {
     const USER: i32 = -4;
     const USER_SESSION: i32 = -5;
-    keyring > 0 || matches!(keyring, USER | USER_SESSION)
+    matches!(keyring, USER | USER_SESSION)
 }
 
 fn unmapped(head: &Head, reader: &mut Reader<'_>) -> Result<Event, DecodeError> {
@@ -604,7 +604,7 @@ mod tests {
             (-2, false),
             (-3, false),
             (-4, true),
-            (901, true),
+            (901, false),
         ] {
             let call = pair(Call::AddKey as u32, 5);
             let detail = u64::from(i32::cast_unsigned(keyring));

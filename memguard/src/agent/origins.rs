@@ -94,16 +94,20 @@ impl OriginClient {
                 Some(told(target, process, stack))
             }
             Answer::WholeStack {
+                target: UnwindTarget::Acquisition(acquisition),
                 process,
                 stamp,
                 short,
                 whole,
             } => Some(Input::WholeStack {
+                acquisition,
                 process,
                 stamp,
                 short,
                 whole,
             }),
+            // Only of what is held it is worth to know.
+            Answer::WholeStack { .. } => None,
             Answer::Named { stacks, .. } => Some(Input::Named { at, stacks }),
             Answer::Barrier(number) => {
                 self.passed = number;

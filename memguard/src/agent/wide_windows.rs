@@ -10,8 +10,8 @@ use crate::{
     },
 };
 
-/// Most that wait, 4 MiB; the oldest goes first.
-const WAITING: usize = 256;
+/// Most that wait, 8 MiB; the oldest goes first.
+const WAITING: usize = 512;
 
 /// See the module.
 #[derive(Debug, Default)]

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 
 use super::{Effect, Engine};
 use crate::{
-    judge::{fault_samples::FaultSample, question::Question},
+    judge::{
+        Context, context::whole_stacks::Sample, fault_samples::FaultSample, question::Question,
+    },
     ledger::AcquisitionId,
     model::{
         event::Event,
@@ -117,16 +119,14 @@ impl Engine {
         }
     }
 
-    pub(super) fn learn_whole_stack(
-        &mut self,
-        process: ProcessId,
-        stamp: Stamp,
-        short: StackId,
-        whole: StackId,
-    ) {
+    pub(super) fn learn_whole_stack(&mut self, process: ProcessId, short: StackId, sample: Sample) {
         if self.is_there(process) {
-            let stacks = &mut self.context.whole_stacks;
-            stacks.learn(process, short, stamp, whole);
+            let Context {
+                whole_stacks,
+                ledger,
+                ..
+            } = &mut self.context;
+            whole_stacks.learn(process, short, sample, |id| ledger.holds(id));
         }
     }
 

@@ -1,6 +1,6 @@
 //! What ended is judged when its stacks are unwound, and told when they are named, in order.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::{Effect, Engine};
 use crate::{
@@ -126,8 +126,12 @@ impl Engine {
         let judgement = self.ended.judged.front()?;
         let process = judgement.exited.process;
         let left = judgement.left.iter().chain(&judgement.left_by_threads);
-        let mut stacks: Vec<StackId> = left.filter_map(|held| held.stack).collect();
-        stacks.extend(self.context.whole_stacks.of_process(process));
+        let sites: BTreeSet<Option<StackId>> = left.map(|held| held.stack).collect();
+        let whole = &self.context.whole_stacks;
+        let whole = sites
+            .iter()
+            .flat_map(|short| whole.of_site(process, *short));
+        let mut stacks: Vec<StackId> = sites.iter().copied().flatten().chain(whole).collect();
         stacks.extend(self.persistent.stacks_of(process));
         let named = self.ask_names(process, stacks);
         (named || full)

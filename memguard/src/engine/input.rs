@@ -29,9 +29,11 @@ pub enum Input {
     },
     /// More is known of the stack of something that was acquired, which was told before.
     WholeStack {
+        /// What.
+        acquisition: AcquisitionId,
         /// Who acquired it.
         process: ProcessId,
-        /// When, which says what it was.
+        /// When.
         stamp: Stamp,
         /// Its stack, as it was told.
         short: StackId,

@@ -33,9 +33,9 @@ use self::{ended::EndedQueue, groups::Groups, passes::Passes, short_lives::Short
 use crate::{
     findings::suggestions::suggest,
     judge::{
-        Context, cgroups::Cgroups, exhaustion::Exhaustion, fault_sites::FaultSites, hoard::Hoards,
-        persistent::PersistentObjects, question::Survey, untracked::Untracked, usage::Usages,
-        watches::Watches, zombies::Zombies,
+        Context, cgroups::Cgroups, context::whole_stacks::Sample, exhaustion::Exhaustion,
+        fault_sites::FaultSites, hoard::Hoards, persistent::PersistentObjects, question::Survey,
+        untracked::Untracked, usage::Usages, watches::Watches, zombies::Zombies,
     },
     ledger::{Sweep, population::GroupId},
     model::{
@@ -104,11 +104,19 @@ impl Engine {
             Input::Event(event) => self.apply(event),
             Input::Attributed { acquisition, stack } => self.attribute(acquisition, stack),
             Input::WholeStack {
+                acquisition,
                 process,
                 stamp,
                 short,
                 whole,
-            } => self.learn_whole_stack(process, stamp, short, whole),
+            } => {
+                let sample = Sample {
+                    acquisition,
+                    stamp,
+                    whole,
+                };
+                self.learn_whole_stack(process, short, sample);
+            }
             Input::DiedYoung { acquired, lingered } => self.died_young(&acquired, lingered),
             Input::Seeded {
                 process,

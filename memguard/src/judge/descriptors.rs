@@ -243,10 +243,12 @@ impl Verified {
         let calls = self.calls();
         let origin = context.origin(group, &self.stamps());
         let origin = origin.map(|origin| self.with_topic(origin));
+        let common = context.common_origin(group);
+        let common = common.map(|common| self.with_topic(common));
         let evidence = context.evidence(group.process).of_verified(self.complete);
         let ceiling = inspected.ceilings.descriptors;
         Finding {
-            fingerprint: fingerprint::of(&process, kind, &calls, origin.as_ref()),
+            fingerprint: fingerprint::of(&process, kind, &calls, common.as_ref()),
             calls,
             origin,
             verified: self.complete,

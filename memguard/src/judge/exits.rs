@@ -93,11 +93,13 @@ impl End {
         let population = context.ledger.populations.get(*group);
         let calls = calls(held.iter().map(|held| held.acquired.call));
         let origin = context.origin(*group, &stamps(held));
+        let common = context.common_origin(*group);
         let ages = held
             .iter()
             .map(|held| self.stamp.since(held.acquired.stamp));
         let samples = held.iter().take(SAMPLES);
         Finding {
+            fingerprint: fingerprint::of(&self.info, group.kind, &calls, common.as_ref()),
             verdict: *verdict,
             acquired_count: population.acquired,
             released_count: population.released,

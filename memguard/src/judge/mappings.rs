@@ -190,11 +190,12 @@ impl Verified {
         let (process, stamps) = (context.identity(group.process), self.site.stamps());
         let population = context.ledger.populations.get(group);
         let origin = context.origin(group, &stamps);
+        let common = context.common_origin(group);
         let growth = slope(history);
         let evidence = context.evidence(group.process).of_verified(self.complete);
         let ceiling = inspected.ceilings.mappings;
         Finding {
-            fingerprint: fingerprint::of(&process, kind, &calls, origin.as_ref()),
+            fingerprint: fingerprint::of(&process, kind, &calls, common.as_ref()),
             calls,
             origin,
             verified: self.complete,

@@ -204,6 +204,11 @@ impl Memory {
         foreign.forget(|space| owners.of(space).is_none());
     }
 
+    /// Whether anything is left of an acquisition.
+    pub(super) fn holds(&self, id: MappingId) -> bool {
+        self.spaces.holds(id)
+    }
+
     /// Remembers where memory was acquired.
     pub(super) fn attribute(
         &mut self,

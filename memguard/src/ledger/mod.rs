@@ -299,6 +299,15 @@ impl Ledger {
             .find(|held| held.acquired.stamp == handle.stamp)
     }
 
+    /// Whether something that was acquired is held still.
+    pub fn holds(&self, acquisition: AcquisitionId) -> bool {
+        match acquisition {
+            AcquisitionId::Handle(handle) => self.get(handle).is_some(),
+            AcquisitionId::Mapping(id) => self.memory.holds(id),
+            AcquisitionId::Object(_) => false,
+        }
+    }
+
     /// Forgets a handle that the kernel does not show any more, as of `at`.
     pub fn refute(&mut self, handle: HandleId, at: Stamp) {
         let Some(epochs) = self.tables.get_mut(&handle.table) else {

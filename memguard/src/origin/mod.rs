@@ -140,6 +140,8 @@ pub enum Answer {
     /// The wide window of the last answer led further out.
     WholeStack {
         /// As in [`Work`].
+        target: UnwindTarget,
+        /// As in [`Work`].
         process: ProcessId,
         /// As in [`Work`].
         stamp: Stamp,

@@ -218,6 +218,7 @@ impl Worker {
     fn tell_whole(&mut self, work: &Work, short: StackId, whole: Unwound) -> bool {
         add(&self.counters.widened, 1);
         let answer = Answer::WholeStack {
+            target: work.target,
             process: work.process,
             stamp: work.stamp,
             short,

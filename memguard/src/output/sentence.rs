@@ -107,7 +107,7 @@ fn never(kind: Kind) -> &'static str {
         Kind::Zombie => "never waited for",
         Kind::PosixTimer => "never deleted",
         Kind::InotifyWatch => "never removed",
-        Kind::Key => "never unlinked or revoked",
+        Kind::Key => "never unlinked",
         Kind::PosixShm => "never unlinked",
         kind if kind.resource() == Resource::Mmap => "never unmapped",
         _ => "never closed",

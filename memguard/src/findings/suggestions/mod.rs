@@ -156,8 +156,8 @@ fn rest(finding: &Finding) -> Option<&'static str> {
             "remove each watch (inotify_rm_watch, or close its watcher) when what it is for is over"
         }
         Kind::Key => {
-            "unlink or revoke each key (keyctl_unlink, keyctl_revoke) when it is used no more, or \
-             give it a timeout"
+            "unlink or invalidate each key (keyctl_unlink, keyctl_invalidate) when it is used no more: \
+             revoked and expired ones still count for some minutes"
         }
         Kind::PosixShm => {
             "unlink with shm_unlink or sem_unlink once everybody has it open: then it goes with the \

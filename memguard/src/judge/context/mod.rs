@@ -141,6 +141,12 @@ impl Context {
         self.names.origin_of(group.stack, &whole)
     }
 
+    /// What a group is recognised by in other runs: where all of its handles were acquired. How
+    /// much more is known of some depends on how long it was watched.
+    pub fn common_origin(&self, group: GroupId) -> Option<Origin> {
+        self.names.origin(group.stack)
+    }
+
     /// The stacks whose names tell where a group's handles were acquired.
     pub fn stacks(&self, group: GroupId) -> impl Iterator<Item = StackId> {
         let whole = self.whole_stacks.of_site(group.process, group.stack);

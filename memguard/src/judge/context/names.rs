@@ -1,6 +1,6 @@
 //! What is known of the names of stacks, and which were asked for.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use hashbrown::HashMap;
 
@@ -16,6 +16,10 @@ use crate::{
 const NAMING: Duration = Duration::from_secs(15);
 /// Most stacks whose names are kept; those of reported ones, so more are rare.
 const NAMES: usize = 4096;
+
+/// Most stacks of one request; those beyond stay without names. A request that fills what is kept
+/// would push itself out.
+const OF_REQUEST: usize = NAMES / 4;
 
 /// What is known of a stack's names.
 #[derive(Debug)]
@@ -88,7 +92,8 @@ impl Names {
         let mut named = true;
         let mut unasked = Vec::new();
         self.requests += 1;
-        for stack in stacks {
+        let stacks: BTreeSet<StackId> = stacks.into_iter().collect();
+        for stack in stacks.into_iter().take(OF_REQUEST) {
             match self.stacks.get_mut(&stack) {
                 Some((name, wanted)) => {
                     *wanted = self.requests;
@@ -100,8 +105,6 @@ impl Names {
         if self.hurry || !self.available || (named && unasked.is_empty()) {
             return Naming::Done;
         }
-        unasked.sort_unstable();
-        unasked.dedup();
         self.ask(&unasked, now);
         Naming::Waiting(unasked)
     }

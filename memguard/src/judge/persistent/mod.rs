@@ -57,12 +57,25 @@ pub struct PersistentObjects {
 impl PersistentObjects {
     /// A process made one.
     pub fn created(&mut self, created: CreatedObject) {
+        if self.knows(created.id) {
+            // A key that was given another payload.
+            return;
+        }
         if self.made.len().saturating_add(self.waiting) < OBJECTS {
             let stack = None;
             self.made.insert(created.id, Made { created, stack });
         } else {
             self.dropped = self.dropped.saturating_add(1);
         }
+    }
+
+    fn knows(&self, id: ObjectId) -> bool {
+        let is_key = matches!(id, ObjectId::Key(_));
+        let mut ended = self.ended.iter().flat_map(|ended| &ended.made);
+        is_key
+            && (self.made.contains_key(&id)
+                || self.standing.knows(id)
+                || ended.any(|made| made.created.id == id))
     }
 
     /// It is known where one was made.
@@ -261,10 +274,10 @@ impl PersistentObjects {
     }
 
     /// What one process leaves is news; what many leave at one place, and nobody removes, is a
-    /// leak.
+    /// leak. But not of keys: they may expire by themselves, or be another's by now.
     fn judge(&mut self, finding: Finding, objects: &[(Made, FoundObject)]) -> Finding {
         match self.standing.add(&finding, objects) {
-            Some((count, bytes)) => Finding {
+            Some((count, bytes)) if finding.kind != Kind::Key => Finding {
                 verdict: Verdict::Leak,
                 open_count: count,
                 open_bytes: finding.open_bytes.map(|_| bytes),
@@ -272,7 +285,7 @@ impl PersistentObjects {
                 acquired_count: count,
                 ..finding
             },
-            None => finding,
+            _ => finding,
         }
     }
 

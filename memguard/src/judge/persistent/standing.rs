@@ -44,6 +44,11 @@ impl Standing {
         self.objects.keys().copied()
     }
 
+    /// Whether one was told, and stood when it was last looked.
+    pub(super) fn knows(&self, id: ObjectId) -> bool {
+        self.objects.contains_key(&id)
+    }
+
     /// Those that are not there any more do not stand.
     pub(super) fn found(&mut self, asked: &ObjectsRequest, there: &HashMap<ObjectId, FoundObject>) {
         self.objects

@@ -285,6 +285,11 @@ impl IntervalMap {
         self.cells.insert(start, hole);
     }
 
+    pub(super) fn holds(&self, id: MappingId) -> bool {
+        let origin = self.origin(id.stamp, id.start);
+        origin.is_some_and(|origin| self.cells.acquisition(id.stamp, origin).is_some())
+    }
+
     pub(super) fn attribute(
         &mut self,
         id: MappingId,

@@ -129,6 +129,12 @@ impl Spaces {
         self.with(space, &mut |_| (), |map, ctx| map.died(stamp, ctx));
     }
 
+    /// Whether anything is left of an acquisition.
+    pub fn holds(&self, id: MappingId) -> bool {
+        let map = self.maps.get(&id.space);
+        map.is_some_and(|map| map.holds(id))
+    }
+
     /// Remembers where memory was acquired; the acquisition, and what was known before. `None`
     /// where nothing is left of it.
     pub fn attribute(
