@@ -1,0 +1,5 @@
+//! Tables of Go as they are and as they should not be.
+
+mod oracle;
+
+use super::*;
