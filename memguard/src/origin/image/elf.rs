@@ -7,8 +7,8 @@ use object::{
     LittleEndian as LE,
     elf::{
         ELF_NOTE_GNU, ELFCLASS64, ELFDATA2LSB, ELFMAG, EM_X86_64, FileHeader64, NT_GNU_BUILD_ID,
-        PF_W, PF_X, PT_DYNAMIC, PT_GNU_EH_FRAME, PT_LOAD, PT_NOTE, ProgramHeader64, SHF_COMPRESSED,
-        SHT_NOBITS, SectionHeader64,
+        PT_DYNAMIC, PT_GNU_EH_FRAME, PT_LOAD, PT_NOTE, ProgramHeader64, SHF_COMPRESSED, SHT_NOBITS,
+        SectionHeader64,
     },
     pod::{self, Pod},
     read::elf::NoteIterator,
@@ -18,6 +18,7 @@ use super::{
     cfi::{Format, FrameSection},
     index::{FrameIndex, Header},
     region::Region,
+    segment::LoadSegment,
 };
 use crate::model::origin::BuildId;
 
@@ -116,51 +117,6 @@ impl Bytes {
 fn part(bytes: &[u8], offset: u64, length: usize) -> Option<&[u8]> {
     let start = usize::try_from(offset).ok()?;
     bytes.get(start..start.checked_add(length)?)
-}
-
-/// A part of the file that is loaded.
-#[derive(Clone, Debug)]
-struct LoadSegment {
-    /// Where in the file.
-    file: Range<u64>,
-    /// Where its first byte is loaded, as the headers count.
-    address: u64,
-    executable: bool,
-    writable: bool,
-}
-
-impl LoadSegment {
-    fn loaded(header: &ProgramHeader64<LE>) -> Option<Self> {
-        let start = header.p_offset.get(LE);
-        let end = start.checked_add(header.p_filesz.get(LE))?;
-        let address = header.p_vaddr.get(LE);
-        address.checked_add(end - start)?;
-        Some(Self {
-            file: start..end,
-            address,
-            executable: header.p_flags.get(LE) & PF_X != 0,
-            writable: header.p_flags.get(LE) & PF_W != 0,
-        })
-    }
-
-    fn region(&self) -> (u64, Region) {
-        let Range { start, end } = self.file;
-        (self.address, Region::new(start, end - start))
-    }
-
-    /// The address of a byte of the file.
-    fn address(&self, offset: u64) -> Option<u64> {
-        let inside = self.file.contains(&offset);
-        inside.then(|| self.address + (offset - self.file.start))
-    }
-
-    /// Where in the file an address is, and how much of the segment follows it there.
-    fn offset(&self, address: u64) -> Option<(u64, u64)> {
-        let distance = address.checked_sub(self.address)?;
-        let offset = self.file.start.checked_add(distance)?;
-        let left = self.file.end.checked_sub(offset)?;
-        (left > 0).then_some((offset, left))
-    }
 }
 
 /// An ELF file, its headers read.

@@ -13,6 +13,7 @@ mod golang;
 mod index;
 mod region;
 mod row;
+mod segment;
 mod store;
 mod vdso;
 

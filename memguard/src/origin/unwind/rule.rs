@@ -83,10 +83,10 @@ impl Rule {
         }
     }
 
-    fn by_frame(image: &Image, address: u64, of_go: Option<Row>) -> Self {
-        match image.row(address).or(of_go) {
+    fn by_frame(image: &Image, address: u64, of_go: Option<Box<Row>>) -> Self {
+        match image.row(address).map(Box::new).or(of_go) {
             Some(row) if row.saved[register::RETURN] == Saved::Undefined => Self::Outermost,
-            Some(row) => Self::Row(Box::new(row)),
+            Some(row) => Self::Row(row),
             None if image.is_entry(address) => Self::Outermost,
             None => Self::Unsaid,
         }

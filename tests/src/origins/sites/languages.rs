@@ -1,4 +1,4 @@
-//! C++, Rust, Go, and what is native in Python and Node.
+//! C++, Rust, Go with symbols, and what is native in Python and Node.
 
 use crate::origins::{
     recipe::{Interpreter, Recipe, Symbols, Tool},
@@ -160,20 +160,19 @@ fn go() -> Vec<Site> {
     vec![
         made("go_file", "", "opens", OPENS)
             .at("kept.go", "LEAK opens")
-            .of_kind("file"),
+            .of_kind("device"),
         made("go_syscall", "", "calls", &["main.calls", "main.main"])
             .at("kept.go", "LEAK calls")
-            .of_kind("file"),
+            .of_kind("device"),
         made("go_listener", "", "inGoroutine", LISTENS)
             .at("kept.go", "LEAK listens")
             .of_kind("tcp"),
-        stripped(made("go_stripped", "", "opens", OPENS).of_kind("file")),
         Site::new(
             "go_crossed",
             Recipe::new(Tool::Go, "crossed.go", ""),
             &["leak", "crossed", "main.crosses", "main.main"],
         )
-        .of_kind("file"),
+        .of_kind("device"),
     ]
 }
 

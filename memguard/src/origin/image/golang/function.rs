@@ -123,9 +123,11 @@ impl<'a> Function<'a> {
     fn flags_by_name(&self) -> Option<u8> {
         let flags = self.byte(37)?;
         let name = self.name().unwrap_or_default();
-        let is_one_of = |names: &[&str]| names.contains(&name.as_str());
-        let top = u8::from(is_one_of(TOP_FRAMES)) * TOP_FRAME;
-        Some(flags | top | u8::from(is_one_of(SWITCHES)) * WRITES_SP)
+        let flag = |names: &[&str], flag: u8| {
+            let is_one = names.contains(&name.as_str());
+            if is_one { flag } else { 0 }
+        };
+        Some(flags | flag(TOP_FRAMES, TOP_FRAME) | flag(SWITCHES, WRITES_SP))
     }
 
     /// How far the stack pointer is below the return address.

@@ -7,7 +7,7 @@ use super::super::{elf::Elf, region::Region};
 const SEARCHED: u64 = 256 << 20;
 
 /// Bytes that are searched at once.
-const CHUNK: usize = 16 * 1024;
+const CHUNK: usize = 8192;
 
 /// Names of the section, as linkers give them.
 const SECTIONS: [&[u8]; 2] = [b".gopclntab\0", b".data.rel.ro.gopclntab\0"];
@@ -101,17 +101,14 @@ impl Header {
         let base = if version == Version::Go116 { 24 } else { 32 };
         let offset = |place: u64| table.long(elf, base + place * 8);
         let count = table.long(elf, 8)?;
+        let text = if base == 24 { 0 } else { table.long(elf, 24)? };
         let [names, units, files, steps, functions] =
             [offset(0)?, offset(1)?, offset(2)?, offset(3)?, offset(4)?];
         let header = Self {
             version,
             address,
             count,
-            text: if base == 24 {
-                0
-            } else {
-                offset(0).and(table.long(elf, 24))?
-            },
+            text,
             names: table.part(names, units)?,
             units: table.part(units, files)?,
             files: table.part(files, steps)?,

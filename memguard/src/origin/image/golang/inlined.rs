@@ -7,9 +7,11 @@ use super::{
     module::Module,
 };
 
-/// Words of the run time's data that may say where all of it is: by version the 39th, the 41st or
-/// the 44th.
-const BASES: [usize; 3] = [40, 43, 38];
+/// Words of the run time's data that may say where all of it is: until Go 1.26, and from 1.27 on.
+const BASES: &[usize] = &[40, 43];
+
+/// The same where the table is of Go 1.18.
+const BASES_118: &[usize] = &[38];
 
 /// Most functions that are looked at to tell whether a word is the one.
 const LOOKED_AT: u64 = 4096;
@@ -34,25 +36,28 @@ pub(super) struct Call {
 impl Inlined {
     /// What the run time's data says, proved by what stands there.
     pub(super) fn find(elf: &Elf, header: &Header, module: Option<&Module>) -> Option<Self> {
-        // Go 1.16 has addresses.
-        let fixed = (header.version == Version::Go116).then_some(0);
-        let words = BASES.iter().filter_map(|word| Some(module?.word(*word)));
-        let text = module.map_or(header.text, Module::text);
-        let mut bases = words.chain(fixed).map(|base| Self { base });
-        bases.find(|base| base.is_right(elf, header, text))
+        let words = match header.version {
+            // Here each function has an address.
+            Version::Go116 => return Self { base: 0 }.proved(elf, header, 0),
+            Version::Go118 => BASES_118,
+            Version::Go120 => BASES,
+        };
+        let module = module?;
+        let bases = words.iter().map(|word| module.word(*word));
+        let mut bases = bases.filter(|base| *base > 0);
+        bases.find_map(|base| Self { base }.proved(elf, header, module.text()))
     }
 
-    fn is_right(self, elf: &Elf, header: &Header, text: u64) -> bool {
-        let step = header.count.div_ceil(LOOKED_AT).max(1);
-        let step = usize::try_from(step).unwrap_or(usize::MAX);
-        let functions = (0..header.count).step_by(step);
+    /// Whether it is right for the first functions that something was inlined into.
+    fn proved(self, elf: &Elf, header: &Header, text: u64) -> Option<Self> {
+        let step = usize::try_from(header.count.div_ceil(LOOKED_AT)).ok()?;
+        let functions = (0..header.count).step_by(step.max(1));
         let functions = functions.filter_map(|index| Function::numbered(elf, header, text, index));
         let told = functions.filter(|function| function.inlined_data().is_some());
-        let mut right = told.take(RIGHT).map(|function| {
-            let first = self.call(elf, header, &function, 0);
-            first.is_some()
-        });
-        right.next() == Some(true) && right.all(|right| right)
+        let mut right = told
+            .take(RIGHT)
+            .map(|function| self.call(elf, header, &function, 0).is_some());
+        (right.next() == Some(true) && right.all(|right| right)).then_some(self)
     }
 
     /// One of the functions that were inlined into `function`.
@@ -63,17 +68,40 @@ impl Inlined {
         function: &Function<'_>,
         index: u32,
     ) -> Option<Call> {
-        let short = header.version == Version::Go120;
-        let (size, name_at) = if short { (16, 4) } else { (20, 12) };
         let data = self.base.checked_add(function.inlined_data()?)?;
-        let place = data.checked_add(u64::from(index) * size)?;
+        let layout = Layout::of(header.version);
+        let place = data.checked_add(u64::from(index) * layout.size)?;
         let region = Region::loaded(elf, place)?;
-        let zeros = if short { region.word(elf, 0)? >> 8 } else { 0 };
-        let caller = u64::from(region.word(elf, name_at + 4)?);
-        let inside = caller < function.end - function.start;
-        Some(Call {
-            name: name(elf, header.names, region.word(elf, name_at)?)?,
-            caller: (inside && zeros == 0).then_some(caller)?,
+        let caller = u64::from(region.word(elf, layout.caller)?);
+        let line = region.word(elf, layout.line)?;
+        let is_one = caller < function.end - function.start && line > 0;
+        is_one.then_some(Call {
+            name: name(elf, header.names, region.word(elf, layout.name)?)?,
+            caller,
         })
+    }
+}
+
+/// Where the parts of an entry are. From Go 1.20 on the line is the first of the function, before
+/// that where it was called.
+struct Layout {
+    size: u64,
+    name: u64,
+    caller: u64,
+    line: u64,
+}
+
+impl Layout {
+    fn of(version: Version) -> Self {
+        let (size, name, caller, line) = match version {
+            Version::Go120 => (16, 4, 8, 12),
+            Version::Go116 | Version::Go118 => (20, 12, 16, 8),
+        };
+        Self {
+            size,
+            name,
+            caller,
+            line,
+        }
     }
 }

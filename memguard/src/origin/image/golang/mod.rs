@@ -52,7 +52,7 @@ pub(in crate::origin) enum GoRule {
     /// It runs on one stack and was called on another.
     Switches,
     /// By the stack.
-    Row(Row),
+    Row(Box<Row>),
 }
 
 impl GoTable {
@@ -72,7 +72,9 @@ impl GoTable {
         Some(match function.leads()? {
             Leads::Nowhere => GoRule::Outermost,
             Leads::Elsewhere => GoRule::Switches,
-            Leads::ByStack { assembly } => GoRule::Row(row(function.depth(address)?, assembly)?),
+            Leads::ByStack { assembly } => {
+                GoRule::Row(Box::new(row(function.depth(address)?, assembly)?))
+            }
         })
     }
 

@@ -28,9 +28,9 @@ const DYNAMIC: u64 = 512;
 const RELOCATIONS: u64 = 1 << 23;
 
 /// Bytes and relocations that are looked at at once.
-const CHUNK: usize = 16 * 1024;
+const CHUNK: usize = 8192;
 const ENTRY: u64 = 24;
-const ENTRIES: usize = 512;
+const ENTRIES: usize = 64;
 
 /// The words, as they are when the program runs, if it lies where its headers say.
 #[derive(Clone, Copy, Debug)]

@@ -45,7 +45,7 @@ fn compare(program: &Path) -> usize {
         let theirs: Vec<_> = parts.collect();
         let names = table.names(address);
         let ours = names.iter().map(|name| {
-            let (file, line) = name.place.clone().unwrap_or(("?".to_owned(), 0));
+            let (file, line) = name.place.clone().unwrap_or_else(|| ("?".to_owned(), 0));
             format!("{} {file}:{line}", name.function)
         });
         let ours: Vec<_> = ours.collect();
