@@ -333,20 +333,6 @@ mod tests {
     }
 
     #[test]
-    fn what_users_of_go_know() {
-        for (function, expected) in [
-            ("net.Dial", true),
-            ("net/http.(*Transport).dialConn", true),
-            ("net/http.newTransport", false),
-            ("slices.SortFunc[go.shape.*github.com/acme/api.Job]", true),
-            ("sync.(*Pool[...]).get", true),
-            ("main.Get[net/http.Client]", false),
-        ] {
-            assert_eq!(is_public_in_go(function), expected, "{function}");
-        }
-    }
-
-    #[test]
     fn the_c_library_in_a_static_program() {
         for (function, expected) in [
             ("open", Some(Owner::System)),
