@@ -2,7 +2,7 @@
 //! arguments, types and what a compiler appended.
 //!
 //! `int kept::leak_of<char const*, 0>(char const*)` is `kept::leak_of`, and `leak.constprop.0` is
-//! `leak`.
+//! `leak`. Go's `main.(*pool[...]).grow` is `main.*pool.grow`.
 
 /// Behind one of these is what GCC, LLVM or Go added to the name of the source.
 const APPENDED: [&str; 8] = [
@@ -26,7 +26,7 @@ pub fn bare(name: &str) -> String {
     let name = name
         .replace("(anonymous namespace)::", "")
         .replace("::<", "<");
-    let name = self_type_first(&name);
+    let name = self_type_first(&without_types(&name));
     let name = without(&without(&name, '(', ')'), '<', '>');
     let name = without_appended(&shortened_braces(&name)).to_owned();
     let name = name.trim_end_matches("const").trim_end();
@@ -49,6 +49,20 @@ pub fn last_part(name: &str) -> String {
     let name = bare(name);
     let last = name.rsplit("::").next().unwrap_or(&name);
     last.rsplit('.').next().unwrap_or(last).to_owned()
+}
+
+/// Go's types of generic functions are left out, and the parentheses of pointers.
+fn without_types(name: &str) -> String {
+    let name = match (name.find('['), name.rfind(']')) {
+        (Some(open), Some(close)) if open + 1 < close && open > 0 && !name.contains("::") => {
+            format!("{}{}", &name[..open], &name[close + 1..])
+        }
+        _ => name.to_owned(),
+    };
+    match name.split_once(".(*") {
+        Some((package, method)) => format!("{package}.*{}", method.replacen(')', "", 1)),
+        None => name,
+    }
 }
 
 /// Rust's older mangling ends in a hash.
@@ -162,6 +176,9 @@ mod tests {
         );
         check("main._Cfunc_crossed.abi0", "main._Cfunc_crossed");
         check("main.inGoroutine.func1", "main.inGoroutine.func1");
+        check("main.(*store).take", "main.*store.take");
+        check("main.(*pool[...]).grow", "main.*pool.grow");
+        check("main.generic[go.shape.string]", "main.generic");
     }
 
     #[test]

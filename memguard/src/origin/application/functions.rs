@@ -98,8 +98,8 @@ const C_LIBRARY_INTERNAL: &[&str] = &[
 const GO_STANDARD: &[&str] = &[
     "archive bufio bytes cmp compress container context crypto database debug embed encoding",
     "errors expvar flag fmt go hash html image index io iter log maps math mime net os path plugin",
-    "reflect regexp slices sort strconv strings sync testing text time type unicode unique unsafe",
-    "vendor weak",
+    "reflect regexp simd slices sort strconv strings structs sync testing text time type unicode",
+    "unique unsafe vendor weak",
 ];
 
 /// What stands between Go's other packages and the kernel. The last is no standard package, but
@@ -208,7 +208,8 @@ pub(super) fn is_internal(function: &str) -> bool {
 /// Whether a function of Go's standard packages, or the type that it belongs to, is one that others
 /// may use: `net/http.(*Transport).dialConn`, `net.Dial`.
 pub(super) fn is_public_in_go(function: &str) -> bool {
-    let name = function.rsplit('/').next().unwrap_or(function);
+    let bare = function.split('[').next().unwrap_or(function);
+    let name = bare.rsplit('/').next().unwrap_or(bare);
     let Some((_, name)) = name.split_once('.') else {
         return false;
     };
@@ -236,7 +237,8 @@ pub(super) fn owner_by_package(function: &str) -> Option<Owner> {
     }
     let is_in = |package: &str| {
         let rest = function.strip_prefix(package);
-        rest.is_some_and(|rest| rest.starts_with(['/', '.']))
+        // What the compiler writes for a type has a colon: `type:.eq.main.Key`.
+        rest.is_some_and(|rest| rest.starts_with(['/', '.', ':']))
     };
     if words(GO_SYSTEM).any(is_in) {
         return Some(Owner::System);
@@ -329,7 +331,10 @@ mod tests {
                 Some(Owner::Language),
             ),
             ("runtime.goexit", Some(Owner::Start)),
+            ("type:.eq.main.Key", Some(Owner::Language)),
+            ("slices.SortFunc[...].func1", Some(Owner::Language)),
             ("main.main", None),
+            ("main.(*Pool[...]).Get", None),
             ("main.(*Pool).Get", None),
             ("osquery/client.Run", None),
             ("api/internal/jobs.Run", None),

@@ -317,3 +317,17 @@ fn a_frame_in_a_few_words() {
         assert_eq!(brief(&frame(text)), expected);
     }
 }
+
+#[test]
+fn what_users_of_go_know() {
+    for (function, expected) in [
+        ("net.Dial", true),
+        ("net/http.(*Transport).dialConn", true),
+        ("net/http.newTransport", false),
+        ("slices.SortFunc[go.shape.*github.com/acme/api.Job]", true),
+        ("sync.(*Pool[...]).get", true),
+        ("main.Get[net/http.Client]", false),
+    ] {
+        assert_eq!(functions::is_public_in_go(function), expected, "{function}");
+    }
+}

@@ -7,7 +7,7 @@ use object::{
     LittleEndian as LE,
     elf::{
         ELF_NOTE_GNU, ELFCLASS64, ELFDATA2LSB, ELFMAG, EM_X86_64, FileHeader64, NT_GNU_BUILD_ID,
-        PF_X, PT_GNU_EH_FRAME, PT_LOAD, PT_NOTE, ProgramHeader64, SHF_COMPRESSED, SHT_NOBITS,
+        PT_DYNAMIC, PT_GNU_EH_FRAME, PT_LOAD, PT_NOTE, ProgramHeader64, SHF_COMPRESSED, SHT_NOBITS,
         SectionHeader64,
     },
     pod::{self, Pod},
@@ -17,6 +17,8 @@ use object::{
 use super::{
     cfi::{Format, FrameSection},
     index::{FrameIndex, Header},
+    region::Region,
+    segment::LoadSegment,
 };
 use crate::model::origin::BuildId;
 
@@ -117,44 +119,6 @@ fn part(bytes: &[u8], offset: u64, length: usize) -> Option<&[u8]> {
     bytes.get(start..start.checked_add(length)?)
 }
 
-/// A part of the file that is loaded.
-#[derive(Clone, Debug)]
-struct LoadSegment {
-    /// Where in the file.
-    file: Range<u64>,
-    /// Where its first byte is loaded, as the headers count.
-    address: u64,
-    executable: bool,
-}
-
-impl LoadSegment {
-    fn loaded(header: &ProgramHeader64<LE>) -> Option<Self> {
-        let start = header.p_offset.get(LE);
-        let end = start.checked_add(header.p_filesz.get(LE))?;
-        let address = header.p_vaddr.get(LE);
-        address.checked_add(end - start)?;
-        Some(Self {
-            file: start..end,
-            address,
-            executable: header.p_flags.get(LE) & PF_X != 0,
-        })
-    }
-
-    /// The address of a byte of the file.
-    fn address(&self, offset: u64) -> Option<u64> {
-        let inside = self.file.contains(&offset);
-        inside.then(|| self.address + (offset - self.file.start))
-    }
-
-    /// Where in the file an address is, and how much of the segment follows it there.
-    fn offset(&self, address: u64) -> Option<(u64, u64)> {
-        let distance = address.checked_sub(self.address)?;
-        let offset = self.file.start.checked_add(distance)?;
-        let left = self.file.end.checked_sub(offset)?;
-        (left > 0).then_some((offset, left))
-    }
-}
-
 /// An ELF file, its headers read.
 #[derive(Debug)]
 pub(super) struct Elf {
@@ -162,6 +126,8 @@ pub(super) struct Elf {
     segments: Box<[LoadSegment]>,
     /// Where `.eh_frame_hdr` is: address, place in the file.
     header: Option<(u64, Range<u64>)>,
+    /// Where the table for the dynamic loader is in the file.
+    dynamic: Option<Range<u64>>,
     sections: Box<[SectionHeader64<LE>]>,
     names: Box<[u8]>,
     /// Where the kernel, or the dynamic loader, begins to execute it.
@@ -196,6 +162,7 @@ impl Elf {
         Ok(Self {
             segments: of_type(PT_LOAD).filter_map(LoadSegment::loaded).collect(),
             header: of_type(PT_GNU_EH_FRAME).find_map(place),
+            dynamic: of_type(PT_DYNAMIC).find_map(place).map(|(_, place)| place),
             sections,
             names,
             entry: header.e_entry.get(LE),
@@ -222,6 +189,49 @@ impl Elf {
         let mut code = [0; LENGTH];
         self.bytes.fill(offset, code.get_mut(..length)?).ok()?;
         Some((code, length))
+    }
+
+    /// Bytes at an offset of the file; of a distant file none.
+    pub(super) fn read_at(&self, offset: u64, place: &mut [u8]) -> Option<()> {
+        let near = !self.distant;
+        near.then(|| self.bytes.fill(offset, place).ok()).flatten()
+    }
+
+    /// Where in the file an address is loaded from, and how much of the segment follows it there.
+    pub(super) fn loaded(&self, address: u64) -> Option<(u64, u64)> {
+        self.offset(address, false)
+    }
+
+    /// What is loaded, with its addresses.
+    pub(super) fn segments(&self) -> impl Iterator<Item = (u64, Region)> {
+        self.segments.iter().map(LoadSegment::region)
+    }
+
+    /// The same, what may be written first; without code.
+    pub(super) fn segments_of_data(&self) -> impl Iterator<Item = (u64, Region)> {
+        let of = |writable| {
+            let segments = self.segments.iter();
+            segments.filter(move |segment| segment.writable == writable && !segment.executable)
+        };
+        of(true).chain(of(false)).map(LoadSegment::region)
+    }
+
+    /// What the dynamic loader reads first.
+    pub(super) fn dynamic(&self) -> Option<Region> {
+        let Range { start, end } = self.dynamic.clone()?;
+        Some(Region::new(start, end.checked_sub(start)?))
+    }
+
+    /// Whether the file has kept its section headers.
+    pub(super) fn has_sections(&self) -> bool {
+        !self.sections.is_empty() && !self.names.is_empty()
+    }
+
+    /// Address and place of a section by its name, which ends with a zero.
+    pub(super) fn part(&self, name: &[u8]) -> Option<(u64, Region)> {
+        let section = self.find(name)?;
+        let (offset, length) = (section.sh_offset.get(LE), section.sh_size.get(LE));
+        Some((section.sh_addr.get(LE), Region::new(offset, length)))
     }
 
     fn offset(&self, address: u64, executable: bool) -> Option<(u64, u64)> {
@@ -269,17 +279,21 @@ impl Elf {
 
     /// A section by its name, which ends with a zero.
     fn named(&self, format: Format, name: &[u8]) -> Option<FrameIndex> {
+        let section = self.find(name)?;
+        let (offset, length) = (section.sh_offset.get(LE), section.sh_size.get(LE));
+        let section = self.section(format, section.sh_addr.get(LE), offset, length)?;
+        Some(FrameIndex::new(section, None))
+    }
+
+    /// A section that is in the file as it is read.
+    fn find(&self, name: &[u8]) -> Option<&SectionHeader64<LE>> {
         let section = self.sections.iter().find(|section| {
             let names = self.names.get(section.sh_name.get(LE) as usize..);
             names.is_some_and(|names| names.starts_with(name))
         })?;
         let compressed = section.sh_flags.get(LE) & u64::from(SHF_COMPRESSED) != 0;
-        if compressed || section.sh_type.get(LE) == SHT_NOBITS {
-            return None;
-        }
-        let (offset, length) = (section.sh_offset.get(LE), section.sh_size.get(LE));
-        let section = self.section(format, section.sh_addr.get(LE), offset, length)?;
-        Some(FrameIndex::new(section, None))
+        let plain = !compressed && section.sh_type.get(LE) != SHT_NOBITS;
+        plain.then_some(section)
     }
 
     fn section(

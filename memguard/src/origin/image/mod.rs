@@ -2,15 +2,18 @@
 //!
 //! `file` finds the file of a mapping, `elf` reads its parts, `index` finds the entry of
 //! `.eh_frame` that is about an address, `cfi` and `row` have gimli read it, `expression` computes
-//! what some of them say. Files are untrusted: everything read is bounded, nothing is indexed
-//! unchecked.
+//! what some of them say, and `golang` reads what Go has instead. Files are untrusted: everything
+//! read is bounded, nothing is indexed unchecked.
 
 mod cfi;
 mod elf;
 mod expression;
 mod file;
+mod golang;
 mod index;
+mod region;
 mod row;
+mod segment;
 mod store;
 mod vdso;
 
@@ -19,10 +22,11 @@ mod tests;
 
 use std::{fs::File, ops::Range, sync::Arc};
 
-use self::{elf::Elf, index::FrameIndex};
+use self::{elf::Elf, golang::GoTable, index::FrameIndex};
 pub(super) use self::{
     elf::ImageError,
     expression::{Context, evaluate},
+    golang::{GoName, GoProgram, GoRule},
     row::{Cfa, Row, Saved, register},
     store::{ImageId, Images},
 };
@@ -42,6 +46,8 @@ pub(super) struct Image {
     eh_frame: Option<Arc<FrameIndex>>,
     /// For what `.eh_frame` does not speak of: programs of Go have nothing else.
     debug_frame: Option<FrameIndex>,
+    /// For what neither speaks of: stripped programs of Go.
+    golang: Option<GoTable>,
 }
 
 impl Image {
@@ -49,6 +55,7 @@ impl Image {
         Self {
             eh_frame: elf.eh_frame().map(Arc::new),
             debug_frame: elf.debug_frame(),
+            golang: GoTable::of(&elf),
             elf,
         }
     }
@@ -91,6 +98,12 @@ impl Image {
             .as_deref()
             .and_then(function)
             .or_else(|| self.debug_frame.as_ref()?.function(address))
+            .or_else(|| self.golang.as_ref()?.bounds(&self.elf, address))
+    }
+
+    /// How code of Go at an address leads to its caller, by the run time's own table.
+    pub(super) fn go_rule(&self, address: u64) -> Option<GoRule> {
+        self.golang.as_ref()?.rule(&self.elf, address)
     }
 
     /// Whether `.eh_frame` says that an address lies in a function that begins exactly at `start`.

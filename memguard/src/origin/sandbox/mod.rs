@@ -4,8 +4,9 @@
 //! * The **opener** finds the files and opens them, each only after a look at what it is. It reads
 //!   no more of a file than its headers and notes, without mapping it. It keeps what that takes:
 //!   the rights to see processes and to read files, and the calls for these.
-//! * The **parser** reads tables of symbols, debug information and lists of generated code, with
-//!   blazesym, out of descriptors that it is given. It has no rights at all.
+//! * The **parser** reads tables of symbols and debug information, with blazesym, Go's tables of
+//!   functions and lists of generated code, out of descriptors that it is given. It has no rights
+//!   at all.
 //!
 //! The agent starts both, asks the one, hands the files to the other, and kills who is late; see
 //! [`symbolize`](super::symbolize). Neither speaks to the other, and their sockets are all that

@@ -1,8 +1,9 @@
 //! From a window to the frames of its stack.
 //!
 //! A frame is believed because the unwind information of the function it was called from says where
-//! it is, and because a call instruction ends right before the address that is returned to. Where a
-//! module has no unwind information the frame pointer is tried, and the call must fit: where its
+//! it is, and because a call instruction ends right before the address that is returned to. For a
+//! program of Go that was stripped, the run time's own table says the same. Where a module has
+//! neither the frame pointer is tried, and the call must fit: where its
 //! target is known, it must be the function that we come from. The innermost address must lie
 //! behind a system call instruction, or the list of modules is not the one of that time. What does
 //! not hold ends the stack, with the reason.

@@ -2,7 +2,7 @@
 
 use super::super::{
     calls::{Calls, LONGEST, SYSCALL, is_sigreturn},
-    image::{Image, Row, Saved, register},
+    image::{GoRule, Image, Row, Saved, register},
 };
 
 /// How to get from one place of a file to its caller.
@@ -14,6 +14,8 @@ pub(super) enum Rule {
     Row(Box<Row>),
     /// By what the kernel saved for a signal handler, which returns here.
     Signal,
+    /// It was called on another stack, which was not copied.
+    Switches,
     /// Nobody says.
     Unsaid,
 }
@@ -66,14 +68,25 @@ impl Rule {
         match self {
             Self::Signal => true,
             Self::Row(row) => row.signal,
-            Self::Outermost | Self::Unsaid => false,
+            Self::Outermost | Self::Switches | Self::Unsaid => false,
         }
     }
 
+    /// Unwind information follows a function of Go to where it changes the stack, and does not say
+    /// so.
     fn of(image: &Image, address: u64) -> Self {
-        match image.row(address) {
+        match image.go_rule(address) {
+            Some(GoRule::Switches) => Self::Switches,
+            Some(GoRule::Outermost) => Self::Outermost,
+            Some(GoRule::Row(row)) => Self::by_frame(image, address, Some(row)),
+            None => Self::by_frame(image, address, None),
+        }
+    }
+
+    fn by_frame(image: &Image, address: u64, of_go: Option<Box<Row>>) -> Self {
+        match image.row(address).map(Box::new).or(of_go) {
             Some(row) if row.saved[register::RETURN] == Saved::Undefined => Self::Outermost,
-            Some(row) => Self::Row(Box::new(row)),
+            Some(row) => Self::Row(row),
             None if image.is_entry(address) => Self::Outermost,
             None => Self::Unsaid,
         }

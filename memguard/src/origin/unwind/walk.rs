@@ -121,6 +121,7 @@ impl<'a> Walk<'a> {
             Rule::Outermost => Err(None),
             Rule::Row(row) => self.follow(step, row),
             Rule::Signal => self.interrupted(step),
+            Rule::Switches => Err(Some(Incomplete::NoUnwindInformation)),
             Rule::Unsaid => self.guess(step, Some(&place)),
         }
     }

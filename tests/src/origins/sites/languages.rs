@@ -1,4 +1,4 @@
-//! C++, Rust, Go, and what is native in Python and Node.
+//! C++, Rust, Go with symbols, and what is native in Python and Node.
 
 use crate::origins::{
     recipe::{Interpreter, Recipe, Symbols, Tool},
@@ -167,7 +167,6 @@ fn go() -> Vec<Site> {
         made("go_listener", "", "inGoroutine", LISTENS)
             .at("kept.go", "LEAK listens")
             .of_kind("tcp"),
-        stripped(made("go_stripped", "", "opens", OPENS).of_kind("device")),
         Site::new(
             "go_crossed",
             Recipe::new(Tool::Go, "crossed.go", ""),

@@ -3,6 +3,7 @@
 mod builds;
 mod calls;
 mod flow;
+mod golang;
 mod languages;
 mod loaded;
 mod stacks;
@@ -18,6 +19,7 @@ pub fn all() -> Vec<Site> {
         flow::sites(),
         loaded::sites(),
         languages::sites(),
+        golang::sites(),
     ];
     parts.concat()
 }
