@@ -86,3 +86,21 @@ fn of_two_that_forget_only_what_they_share_is_told() {
     assert!(!told.complete);
     assert_eq!(told.reason, Some("from here on the callers differ"));
 }
+
+/// One site, however deep the recursion is that it lies below: each depth has a stack of its own.
+#[test]
+fn a_recursion_is_one_site_whatever_its_depth() {
+    let Some(_alone) = machine::ready() else {
+        return;
+    };
+    let ran = Memguard::run(&["--fail-on", "leak"], &[&program("recursion")]).finish();
+    let lines = ran.lines();
+    let findings = lines.latest_findings();
+    println!("{}", listed(&findings));
+    let [told] = findings.as_slice() else {
+        panic!("not one finding: {}", listed(&findings));
+    };
+    assert_eq!((told.verdict(), told.open_count()), ("leak", 60));
+    assert!(text(told.0, "/body").contains("walk (recursion.c:"));
+    assert_eq!(ran.code, 23, "{}", ran.output());
+}

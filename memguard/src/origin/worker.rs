@@ -204,7 +204,7 @@ impl Worker {
         let wide = work.wide.as_ref().filter(|_| ended_early);
         let wide = wide.map(|wide| self.follow(wide, work.process, layout.as_deref()));
         let whole = wide.filter(|wide| wide.continues(&unwound));
-        let short = self.stacks.intern(unwound);
+        let short = self.stacks.intern(unwound.without_recursion());
         let answer = Answer::Unwound {
             target: work.target,
             process: work.process,
@@ -222,7 +222,7 @@ impl Worker {
             process: work.process,
             stamp: work.stamp,
             short,
-            whole: self.stacks.intern(whole),
+            whole: self.stacks.intern(whole.without_recursion()),
         };
         self.answers.blocking_send(answer).is_ok()
     }

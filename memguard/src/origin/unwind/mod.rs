@@ -13,6 +13,7 @@
 //! what is remembered from one window to the next.
 
 mod fallback;
+mod recursion;
 mod registers;
 mod rule;
 mod walk;
@@ -55,6 +56,14 @@ impl Unwound {
     /// Whether this leads further out than another, which it begins with.
     pub(super) fn continues(&self, other: &Self) -> bool {
         self.frames.len() > other.frames.len() && self.frames.starts_with(&other.frames)
+    }
+
+    /// The same with each recursion told once.
+    pub(super) fn without_recursion(self) -> Self {
+        Self {
+            frames: recursion::folded(self.frames),
+            ..self
+        }
     }
 }
 
