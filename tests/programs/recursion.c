@@ -15,7 +15,7 @@ __attribute__((noinline)) int walk(int depth)
 int main(void)
 {
 	for (int turn = 0; turn < 60; turn++) {
-		sink = walk(turn * 7 % 40);
+		sink = walk(1 + turn * 7 % 40);
 		usleep(100000);
 	}
 	return 0;
