@@ -38,6 +38,36 @@ struct Site {
     /// The first that was known was acquired then.
     since: Stamp,
     samples: Vec<Sample>,
+    /// One in so many is kept; a power of two.
+    one_in: u64,
+}
+
+impl Site {
+    fn new(since: Stamp) -> Self {
+        Self {
+            since,
+            samples: Vec::new(),
+            one_in: 1,
+        }
+    }
+
+    /// Chosen by a hash, so that no rhythm of the program is in step with it.
+    fn keeps(&self, sample: &Sample) -> bool {
+        const PRIME: u64 = 0x9e37_79b9_7f4a_7c15;
+        (sample.stamp.0.wrapping_mul(PRIME) >> 32).is_multiple_of(self.one_in)
+    }
+
+    /// Those go that are not held any more. Where nearly all are, half of them go, so that what is
+    /// kept stays spread over all ages.
+    fn make_room(&mut self, is_held: impl Fn(AcquisitionId) -> bool) {
+        self.samples.retain(|sample| is_held(sample.acquisition));
+        if self.samples.len() > OF_SITE / 2 {
+            self.one_in = self.one_in.saturating_mul(2);
+            let samples = std::mem::take(&mut self.samples);
+            let kept = samples.into_iter().filter(|sample| self.keeps(sample));
+            self.samples = kept.take(OF_SITE - 1).collect();
+        }
+    }
 }
 
 /// See the module.
@@ -48,8 +78,7 @@ pub struct WholeStacks {
 }
 
 impl WholeStacks {
-    /// A handle of the short stack `short` has a whole one, which begins with it. Where there are
-    /// too many, those go that are not held any more, else every other one.
+    /// A handle of the short stack `short` has a whole one, which begins with it.
     pub fn learn(
         &mut self,
         process: ProcessId,
@@ -62,19 +91,13 @@ impl WholeStacks {
             self.refused = self.refused.saturating_add(1);
             return;
         }
-        let site = self.sites.entry(key).or_insert_with(|| Site {
-            since: sample.stamp,
-            samples: Vec::new(),
-        });
-        if site.samples.len() >= OF_SITE {
-            site.samples.retain(|sample| is_held(sample.acquisition));
+        let site = self.sites.entry(key);
+        let site = site.or_insert_with(|| Site::new(sample.stamp));
+        if !site.keeps(&sample) {
+            return;
         }
         if site.samples.len() >= OF_SITE {
-            let mut odd = false;
-            site.samples.retain(|_| {
-                odd = !odd;
-                odd
-            });
+            site.make_room(is_held);
         }
         site.samples.push(sample);
     }
