@@ -11,6 +11,7 @@
 
 mod allocators;
 mod functions;
+mod golang;
 mod modules;
 mod signature;
 
@@ -93,8 +94,8 @@ fn public_of_go(frames: &[NamedFrame], owners: &[Owner]) -> Option<usize> {
         let mut both = frames.iter().zip(owners);
         both.rposition(|(frame, owner)| *owner == Owner::Language && name(frame))
     };
-    let named = |name: &str| functions::is_public_in_go(name) && !functions::is_literal_in_go(name);
-    outermost(named).or_else(|| outermost(functions::is_public_in_go))
+    let named = |name: &str| golang::is_public_in_go(name) && !golang::is_literal_in_go(name);
+    outermost(named).or_else(|| outermost(golang::is_public_in_go))
 }
 
 /// The innermost frame worth telling of.

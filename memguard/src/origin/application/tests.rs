@@ -328,6 +328,6 @@ fn what_users_of_go_know() {
         ("sync.(*Pool[...]).get", true),
         ("main.Get[net/http.Client]", false),
     ] {
-        assert_eq!(functions::is_public_in_go(function), expected, "{function}");
+        assert_eq!(golang::is_public_in_go(function), expected, "{function}");
     }
 }
