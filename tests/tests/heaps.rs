@@ -169,8 +169,10 @@ fn show(samplers: &[(String, UsageSampler)]) {
     }
 }
 
+/// Memory alone: the times are shorter than a cache of open files takes to fill, and its
+/// descriptors are a matter of `cargo xtask accuracy`, which watches at default options.
 fn watch(pids: &str, times: &Times) -> Running {
-    let options = ["-p", pids, "-d", "1h", "--kinds", "all"];
+    let options = ["-p", pids, "-d", "1h", "--kinds", "mmap,heap"];
     let options = [options.as_slice(), &times.options].concat();
     let mut watch = Memguard::watch(&options).start();
     watch.wait_for(Duration::from_secs(10), "attached", |lines| {
