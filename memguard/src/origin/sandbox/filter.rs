@@ -11,6 +11,8 @@ use libc::{
     seccomp_data, sock_filter, sock_fprog,
 };
 
+use super::calls::OF_BOTH;
+
 /// `AUDIT_ARCH_X86_64` of `linux/audit.h`.
 const ARCHITECTURE: u32 = 0xc000_003e;
 
@@ -55,7 +57,7 @@ impl Verdict {
 const OTHERWISE: Verdict = Verdict::Refuse(libc::EPERM);
 
 /// The filter for the calls of this architecture; any other ends the process.
-pub(super) fn program(rules: &[Rule]) -> Vec<sock_filter> {
+fn program(lists: &[&[Rule]]) -> Vec<sock_filter> {
     let mut program = vec![
         load(std::mem::offset_of!(seccomp_data, arch)),
         jump(BPF_JEQ, ARCHITECTURE, 1, 0),
@@ -64,7 +66,7 @@ pub(super) fn program(rules: &[Rule]) -> Vec<sock_filter> {
         jump(BPF_JGE, X32, 0, 1),
         verdict(libc::SECCOMP_RET_KILL_PROCESS),
     ];
-    for rule in rules {
+    for rule in lists.iter().copied().flatten() {
         let block = block(rule);
         program.push(jump(BPF_JEQ, rule.0 as u32, 0, block.len() as u8));
         program.extend(block);
@@ -121,9 +123,10 @@ fn instruction(code: u32, k: u32, jt: u8, jf: u8) -> sock_filter {
     sock_filter { code, jt, jf, k }
 }
 
-/// Puts the rules in force for this thread, for good. `no_new_privs` has to be set before.
+/// Puts the rules, and those of both processes, in force for this thread, for good. `no_new_privs`
+/// has to be set before.
 pub(super) fn enforce(rules: &[Rule]) -> io::Result<()> {
-    let mut program = program(rules);
+    let mut program = program(&[OF_BOTH, rules]);
     let filter = sock_fprog {
         len: program.len() as u16,
         filter: program.as_mut_ptr(),
@@ -184,7 +187,7 @@ mod tests {
 
     #[test]
     fn every_call_has_the_outcome_of_its_rule() {
-        let program = program(RULES);
+        let program = program(&[RULES]);
         let refused = OTHERWISE.code();
         for (number, arguments, expected) in [
             (1, [0; 3], libc::SECCOMP_RET_ALLOW),

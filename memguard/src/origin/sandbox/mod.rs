@@ -38,6 +38,7 @@
 //! lacks that, `CAP_SYS_ADMIN`), as `nobody`. It cannot write to files, run programs, open sockets,
 //! or signal or trace a process. What it decodes it decodes in safe Rust alone.
 
+mod calls;
 pub(in crate::origin) mod channel;
 mod confine;
 mod filter;
