@@ -1,6 +1,6 @@
 //! Wide windows that wait for their handle to leave the nursery: most are released in it.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
 use crate::{
     decode,
@@ -16,7 +16,8 @@ const WAITING: usize = 512;
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct WideWindows {
-    waiting: VecDeque<decode::WideWindow>,
+    /// By when and by whom it was acquired.
+    waiting: BTreeMap<(Stamp, ProcessId), Window>,
     /// That went because others came.
     pub(super) dropped: u64,
 }
@@ -24,23 +25,21 @@ pub(super) struct WideWindows {
 impl WideWindows {
     /// Keeps one until it is asked for.
     pub(super) fn keep(&mut self, wide: decode::WideWindow) {
-        self.waiting.push_back(wide);
+        self.waiting.insert((wide.stamp, wide.process), wide.window);
         if self.waiting.len() > WAITING {
-            self.waiting.pop_front();
+            self.waiting.pop_first();
             self.dropped = self.dropped.saturating_add(1);
         }
     }
 
     /// The one of an acquisition.
     pub(super) fn take(&mut self, process: ProcessId, stamp: Stamp) -> Option<Window> {
-        let is_it = |wide: &decode::WideWindow| (wide.process, wide.stamp) == (process, stamp);
-        let at = self.waiting.iter().position(is_it)?;
-        Some(self.waiting.remove(at)?.window)
+        self.waiting.remove(&(stamp, process))
     }
 
     /// What was acquired up to `cutoff` has left the nursery, or never will.
     pub(super) fn swept(&mut self, cutoff: Stamp) {
-        self.waiting.retain(|wide| wide.stamp > cutoff);
+        self.waiting.retain(|(stamp, _), _| *stamp > cutoff);
     }
 }
 
