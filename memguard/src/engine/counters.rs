@@ -35,6 +35,10 @@ impl Engine {
             ("judge.hoards_dropped", self.hoards.dropped()),
             ("judge.watchers_dropped", self.watches.dropped()),
             ("judge.objects_dropped", self.persistent.dropped()),
+            (
+                "judge.whole_stacks_refused",
+                self.context.whole_stacks.refused(),
+            ),
             ("ledger.ends_untold", anomalies.ends_untold),
         ];
         let named = named.into_iter().chain(ledger.memory.counters());
@@ -54,11 +58,6 @@ impl Engine {
     /// Processes that are watched and have not ended.
     pub fn running(&self) -> usize {
         self.context.ledger.processes.running().count()
-    }
-
-    /// Whether a sweep has begun and its processes are not judged yet.
-    pub fn is_sweeping(&self) -> bool {
-        self.sweep.is_some()
     }
 
     /// Whether processes have ended that are not told yet.
